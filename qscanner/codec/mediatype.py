@@ -1,0 +1,193 @@
+"""What the MIME fields of one part say: type, boundaries, encodings, names, in every reading.
+
+Called by  mime only, with (name, value) pairs; values are Latin-1 text without line ends.
+Ends       always with a Media; nothing here raises. What was odd is a finding id in `odd`.
+Careful    get_filename() of the stdlib sees one name where mail clients see many: here all count.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from urllib.parse import unquote_to_bytes
+
+from qscanner.codec import fields, transfer
+
+_COMMENT = re.compile(r"\([^()]*\)?")
+_TYPE = re.compile(r"([a-z0-9.+_-]+)\s*/\s*([a-z0-9.+_!#$&^-]+)")
+_TIDY_TYPE = re.compile(r"\s*[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_!#$&^-]+\s*\Z")
+_NAME_ANYWHERE = re.compile(
+    r'(?:file)?name\s?(?:\*\d{0,4}\*?)?\s?=\s?("(?:[^"\\]|\\.)*+|[^;]*+)', re.IGNORECASE
+)
+_NAME_TO_NEXT = re.compile(
+    r"name\s?=\s?([^;=]*(?:;(?!\s?[\w*-]{1,40}\s?=)[^;=]*)*)", re.IGNORECASE
+)
+_BOUNDARY_ANYWHERE = re.compile(r'boundary\s?=\s?("[^"]*+|[^;\s]*+)', re.IGNORECASE)
+_SECTION = re.compile(r"(.+?)\*(?:(\d{1,6})(\*?))?\Z")
+_LOOKS_LIKE_NAME = re.compile(r"[^\r\n]{1,250}\.[A-Za-z0-9]{1,10}[\s\".]*\Z")
+_MAX_BOUNDARY = 1000
+_MAX_NAMES = 100
+_MAX_VALUES = 20  # fields of one name that are read
+
+
+@dataclass(slots=True, kw_only=True)
+class Media:
+    """One part's MIME fields.
+
+    `declared` is the type in lower case, text/plain where there is none (RFC 2045 5.2);
+    `encodings` the distinct ones of codec.transfer, at least one; `names` as written, not yet in
+    their normal forms; `disposition` the first word.
+    """
+
+    declared: str = "text/plain"
+    boundaries: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = (transfer.IDENTITY,)
+    names: tuple[str, ...] = ()
+    disposition: str = ""
+    odd: set[str] = field(default_factory=set)
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether it says that it has parts."""
+        return self.declared.startswith("multipart/")
+
+
+def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -> Media:
+    """Read the Content-* fields among a part's fields; `default` is the type if none is said."""
+    values: dict[str, list[str]] = {}
+    for name, value in items:
+        kept = values.setdefault(name.lower(), [])
+        if len(kept) < _MAX_VALUES:
+            kept.append(value)
+    media = Media(declared=default)
+    types = values.get("content-type", [])
+    dispositions = values.get("content-disposition", [])
+    encodings = values.get("content-transfer-encoding", [])
+    for doubled in (types, dispositions, encodings):
+        if len({" ".join(value.lower().split()) for value in doubled}) > 1:
+            media.odd.add("mime.duplicate-header")
+    _read_types(media, types)
+    _read_encodings(media, encodings)
+    media.disposition = re.sub(r"[^a-z-].*", "", (dispositions or [""])[0].strip().lower())
+    described = [
+        text for text in values.get("content-description", []) if _LOOKS_LIKE_NAME.match(text)
+    ]
+    names = islice(_names([*dispositions, *types], described), _MAX_NAMES)
+    media.names = tuple(dict.fromkeys(names))
+    return media
+
+
+def _read_types(media: Media, types: list[str]) -> None:
+    kinds = [_type_of(value) for value in types]
+    boundaries: dict[str, None] = {}
+    for value in types:
+        boundaries.update(dict.fromkeys(_boundaries(value)))
+    media.boundaries = tuple(boundaries)
+    if kinds:
+        # A doubled field: the reading that opens the container shows more than the other.
+        opening = [kind for kind in kinds if kind.startswith("multipart/")]
+        media.declared = (opening or [kind for kind in kinds if kind] or [media.declared])[0]
+        if any(value.strip() and not _TIDY_TYPE.match(value.partition(";")[0]) for value in types):
+            media.odd.add("mime.odd-type")
+    if media.is_multipart and len({text.replace("\\", "") for text in boundaries}) > 1:
+        media.odd.add("mime.duplicate-boundary")
+    if media.declared == "message/partial":
+        media.odd.add("mime.partial")
+    if media.declared == "message/external-body":
+        media.odd.add("mime.external-body")
+
+
+def _type_of(value: str) -> str:
+    head = _COMMENT.sub(" ", value.lower())
+    head = re.sub(r"[\0-\x1f\x7f-\xff\"']", "", head.partition(";")[0])
+    found = _TYPE.search(head)
+    if found:
+        return f"{found[1]}/{found[2]}"
+    return "multipart/mixed" if head.strip() == "multipart" else ""
+
+
+def _read_encodings(media: Media, encodings: list[str]) -> None:
+    distinct: dict[str, None] = {}
+    for value in encodings:
+        encoding, is_odd = transfer.encoding_of(value)
+        distinct[encoding] = None
+        if is_odd:
+            known = encoding != transfer.IDENTITY
+            media.odd.add("mime.encoding-junk" if known else "mime.encoding-unknown")
+    if len(distinct) > 1:
+        distinct.pop(transfer.IDENTITY, None)  # the raw message is looked at anyway
+    media.encodings = tuple(distinct) or (transfer.IDENTITY,)
+    is_container = media.is_multipart or media.declared in {"message/rfc822", "message/global"}
+    if is_container and media.encodings != (transfer.IDENTITY,):
+        media.odd.add("mime.encoded-container")
+
+
+def _boundaries(value: str) -> Iterator[str]:
+    found: list[str] = []
+    parts: dict[str, list[tuple[int, str, bool]]] = {}
+    for name, text, written in fields.parameters(value):
+        if name == "boundary":
+            # "\A" is A by the RFC; some clients look for the backslash.
+            found += [text, written]
+        else:
+            _note_section(parts, name, text)
+    found += [
+        joined.encode("latin-1", "replace").decode("latin-1")
+        for joined in _joined(parts, {"boundary"})
+    ]
+    anywhere = islice(_BOUNDARY_ANYWHERE.finditer(value), _MAX_VALUES)
+    found += [match[1].lstrip('"') for match in anywhere]
+    for text in sorted(found, key=lambda text: not text.strip()):  # an empty one is the last
+        boundary = text.rstrip(" \t")
+        if len(boundary) <= _MAX_BOUNDARY:
+            yield boundary
+
+
+def _names(values: list[str], described: list[str]) -> Iterator[str]:
+    raw: list[str] = []
+    for value in values:
+        parts: dict[str, list[tuple[int, str, bool]]] = {}
+        for name, text, written in fields.parameters(value):
+            if name in {"name", "filename"}:
+                raw += [text, written]
+            else:
+                _note_section(parts, name, text)
+        yield from _joined(parts, {"name", "filename"})
+        for pattern in (_NAME_ANYWHERE, _NAME_TO_NEXT):
+            raw += [match[1].strip('"') for match in islice(pattern.finditer(value), _MAX_VALUES)]
+    for text in [*raw, *described]:
+        readable = fields.text_of(text)
+        yield readable
+        if "=?" in readable:
+            yield fields.decode_words(readable)
+        if "%" in readable:
+            yield fields.in_charset(unquote_to_bytes(readable), "utf-8")
+
+
+def _note_section(parts: dict[str, list[tuple[int, str, bool]]], name: str, text: str) -> None:
+    found = _SECTION.match(name)
+    if found:
+        number = int(found[2]) if found[2] else 0
+        is_encoded = found[2] is None or bool(found[3])
+        parts.setdefault(found[1], []).append((number, text, is_encoded))
+
+
+def _joined(parts: dict[str, list[tuple[int, str, bool]]], wanted: set[str]) -> Iterator[str]:
+    """Give the values in sections (RFC 2231 section 3), joined in file and in number order."""
+    for name in wanted & parts.keys():
+        in_file = parts[name]
+        for order in (in_file, sorted(in_file, key=lambda section: section[0])):
+            yield from _decoded(order)
+
+
+def _decoded(order: list[tuple[int, str, bool]]) -> Iterator[str]:
+    charset = ""
+    octets = b""
+    for place, (_number, text, is_encoded) in enumerate(order):
+        if is_encoded and place == 0 and text.count("'") > 1:
+            charset, _language, text = text.split("'", 2)
+        raw = text.encode("latin-1", "replace")
+        octets += unquote_to_bytes(raw) if is_encoded else raw
+    yield fields.in_charset(octets, charset)
+    if charset:  # an unknown or a lying charset
+        yield fields.text_of(octets.decode("latin-1"))

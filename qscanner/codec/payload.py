@@ -1,0 +1,117 @@
+"""Leaves: names, type and payload of a part; octets in pieces, decoded on demand; uuencoded files.
+
+Called by  mime, which makes them; checks.attachments, which decodes them.
+Ends       always with octets; nothing here raises.
+Careful    the pieces point into the message, maybe a mapping: keep it open while you decode.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from qscanner.codec import names, transfer
+from qscanner.codec.fields import Octets
+from qscanner.codec.text import readable
+from qscanner.model import Where
+
+_SLICE = 1 << 20  # octets that are copied at a time
+_UU_BEGIN = re.compile(rb"(?:^|(?<=\n))begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,1000})\r*\n")
+_MAX_UU_BLOCKS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """The pieces of one payload in order: octets, or a stretch (start, end) of the message."""
+
+    octets: Octets
+    pieces: tuple[bytes | tuple[int, int], ...]
+
+    @classmethod
+    def of_octets(cls, octets: Octets) -> "Payload":
+        """Take all octets as they are."""
+        return cls(octets=octets, pieces=((0, len(octets)),))
+
+    def slices(self) -> Iterator[bytes]:
+        """Give the octets in slices of at most 1 MiB, or a piece that is no stretch."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                start, end = piece
+                for at in range(start, end, _SLICE):
+                    yield bytes(self.octets[at : min(at + _SLICE, end)])
+
+    def all(self) -> bytes:
+        """Give all octets."""
+        if len(self.pieces) == 1 and not isinstance(self.pieces[0], bytes):
+            start, end = self.pieces[0]
+            return bytes(self.octets[start:end])
+        return b"".join(self.slices())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """One leaf of the tree, in one reading; a container only for the names it bears.
+
+    `path` is like `1.2`; `names` holds every form of every name, as written first; `declared` is
+    its type; `depth` is how many containers it is in.
+    """
+
+    path: str
+    names: tuple[str, ...] = ()
+    declared: str = "text/plain"
+    where: Where = Where.INLINE
+    is_container: bool = False
+    depth: int = 0
+    encoding: str = transfer.IDENTITY
+    payload: Payload = field(repr=False)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it says that it is text."""
+        return self.declared.startswith("text/")
+
+    def decode(self) -> bytes:
+        """Give the octets that the transfer encoding means; of a container none. Never raises."""
+        if self.is_container:
+            return b""
+        try:
+            return transfer.decode(self.encoding, self.payload.slices())
+        except ValueError:  # binascii.Error is one: whatever it was, it is looked at as it came
+            return self.payload.all()
+
+
+def leaves_of_uu(leaf: Leaf) -> Iterator[Leaf]:
+    """Give a leaf for each uuencoded file in the text of a leaf."""
+    if leaf.encoding == transfer.BASE64:
+        return
+    text = leaf.decode()
+    for number, (name, start, end, is_base64) in enumerate(_uu_blocks(text), 1):
+        yield Leaf(
+            path=f"{leaf.path}.uu{number}",
+            names=names.forms([name]),
+            declared="application/octet-stream",
+            where=Where.NESTED if leaf.where is Where.NESTED else Where.ATTACHMENT,
+            depth=leaf.depth,
+            encoding=transfer.BASE64 if is_base64 else transfer.UUENCODE,
+            payload=Payload(octets=text, pieces=((start, end),)),
+        )
+
+
+def _uu_blocks(text: bytes) -> Iterator[tuple[str, int, int, bool]]:
+    """Give (name, start, end, is base64) of each uuencoded file in a text, at most 100.
+
+    uuencode(5); start is that of its first line of data. A file without its last line ends where
+    the next begins, or with the text.
+    """
+    begins = []
+    for found in _UU_BEGIN.finditer(text):
+        begins.append(found)
+        if len(begins) >= _MAX_UU_BLOCKS:
+            break
+    stops = [found.start() for found in begins[1:]] + [len(text)]
+    for found, stop in zip(begins, stops, strict=False):
+        is_base64 = found[0].startswith(b"begin-base64")
+        last = b"\n====" if is_base64 else b"\nend"
+        end = text.find(last, found.end() - 1, stop)
+        yield readable(found[1]).strip(), found.end(), end + 1 if end >= 0 else stop, is_base64

@@ -1,0 +1,143 @@
+"""Transfer encodings of MIME, read as leniently as the most lenient mail client: text to octets.
+
+Called by  mime, for the payload of a leaf.
+Ends       always with octets; nothing here raises. What cannot be decoded is left out.
+Careful    linear time on hostile input. A scanner that decodes less than some client is blind, one
+           that decodes more is merely busy: so junk is skipped, padding in the middle is passed.
+"""
+
+import binascii
+import re
+from collections.abc import Iterable
+
+IDENTITY = "identity"
+BASE64 = "base64"
+QUOTED_PRINTABLE = "quoted-printable"
+UUENCODE = "uuencode"
+
+_ENCODINGS = {
+    "": IDENTITY,
+    "7bit": IDENTITY,
+    "8bit": IDENTITY,
+    "binary": IDENTITY,
+    "none": IDENTITY,
+    "7-bit": IDENTITY,
+    "8-bit": IDENTITY,
+    "base64": BASE64,
+    "quoted-printable": QUOTED_PRINTABLE,
+    "x-uuencode": UUENCODE,
+    "uuencode": UUENCODE,
+    "x-uue": UUENCODE,
+    "uue": UUENCODE,
+}
+_COMMENT = re.compile(r"\([^()]*\)?")
+_JUNK = re.compile(r"[^a-z0-9-]+")
+_BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64_ALPHABET) - {ord("=")})
+_QUANTUM = 4
+_MAX_PADDED_PIECES = 10_000
+_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
+_PADDING = re.compile(rb"=+")
+_LINES = re.compile(rb"[^\r\n]+")
+
+
+def encoding_of(value: str) -> tuple[str, bool]:
+    """Give what a Content-Transfer-Encoding most likely means, and whether it was written oddly.
+
+    Blanks around it and its case are not odd (RFC 2045 section 6.1); comments, quotes, further
+    words, control characters are. An unknown one is IDENTITY and odd.
+    """
+    tidy = value.strip(" \t\r\n").lower()
+    if tidy in _ENCODINGS:
+        return _ENCODINGS[tidy], False
+    words = _JUNK.sub(" ", _COMMENT.sub(" ", tidy)).split()
+    for word in words:
+        if word in _ENCODINGS:
+            return _ENCODINGS[word], True
+    squeezed = "".join(words)
+    for mark, encoding in (("base64", BASE64), ("quoted", QUOTED_PRINTABLE), ("uu", UUENCODE)):
+        if mark in squeezed:
+            return encoding, True
+    return IDENTITY, True
+
+
+def decode(encoding: str, pieces: Iterable[bytes]) -> bytes:
+    """Give the octets that the pieces of one payload mean in one of the encodings above."""
+    if encoding == BASE64:
+        return decode_base64(pieces)
+    octets = b"".join(pieces)
+    if encoding == QUOTED_PRINTABLE:
+        return decode_quoted_printable(octets)
+    if encoding == UUENCODE:
+        return decode_uu(octets)
+    return octets
+
+
+def decode_base64(pieces: Iterable[bytes]) -> bytes:
+    """Decode base64 (RFC 2045 6.8): other octets are skipped, padding ends a piece only."""
+    out: list[bytes] = []
+    carry = b""
+    padded_pieces = 0
+    for piece in pieces:
+        text = piece.translate(None, _NOT_BASE64)
+        padded_pieces += text.count(b"=")
+        if padded_pieces > _MAX_PADDED_PIECES:
+            # Padding is junk like any other from here: a million pieces cost too much.
+            text = text.translate(None, b"=")
+        whole = carry + text
+        held = whole[len(whole.rstrip(b"=")) :][:_QUANTUM]  # the next piece may go on with it
+        whole = whole.rstrip(b"=")
+        start = 0
+        for padding in _PADDING.finditer(whole):
+            run = whole[start : padding.start()].translate(None, b"=")
+            if _ends_piece(len(run), len(padding[0])):
+                out.append(_last_quanta(run))
+                start = padding.end()
+        run = whole[start:].translate(None, b"=")
+        cut = len(run) // _QUANTUM * _QUANTUM
+        out.append(binascii.a2b_base64(run[:cut]))
+        carry = run[cut:] + held
+    out.append(_last_quanta(carry.rstrip(b"=")))
+    return b"".join(out)
+
+
+def _ends_piece(length: int, padding: int) -> bool:
+    """Say whether so much padding completes the last four characters; else it is junk."""
+    return (length % _QUANTUM, padding) in {(2, 2), (3, 1)}
+
+
+def _last_quanta(text: bytes) -> bytes:
+    if len(text) % _QUANTUM == 1:  # six bits make no octet
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % _QUANTUM))
+
+
+def decode_quoted_printable(octets: bytes) -> bytes:
+    """Decode quoted-printable; blanks behind a soft line break are deleted (RFC 2045 6.7 (3))."""
+    return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", octets))
+
+
+def decode_uu(octets: bytes) -> bytes:
+    """Decode one uuencoded file (uuencode(5)), from a `begin` line, if any, to its `end` line."""
+    out: list[bytes] = []
+    start = octets.find(b"begin ")
+    for found in _LINES.finditer(octets, max(start, 0)):
+        line = found[0]
+        if line.startswith(b"begin ") and not out:
+            continue
+        if line.rstrip() == b"end":
+            break
+        out.append(_uu_line(line))
+    return b"".join(out)
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        # Some encoders leave rubbish behind the line; its first octet says how much counts.
+        length = (((line[0] - 32) & 63) * 4 + 5) // 3
+        try:
+            return binascii.a2b_uu(line[:length])
+        except binascii.Error:
+            return b""

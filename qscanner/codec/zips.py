@@ -1,0 +1,231 @@
+"""Zip archives: every directory and every local header to entries (PKWARE APPNOTE.TXT 4.3).
+
+Theory. Programs disagree about a zip: some go by the last directory, some by the first, some by
+the local headers from the start. The directory is only a hint here. An entry is a local header,
+however it was found, with all names and all that anybody says about it.
+
+Called by  archives.
+Ends       always with a Listing; nothing here raises.
+Careful    at most `most` entries are read, so a million of them cost no more.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from qscanner.codec.text import readable
+
+_LOCAL = struct.Struct("<4sHHHHHLLLHH")  # 4.3.7
+_CENTRAL = struct.Struct("<4sHHHHHHLLLHHHHHLL")  # 4.3.12
+_END = struct.Struct("<4sHHHHLLH")  # 4.3.16
+_LOCAL_MARK, _CENTRAL_MARK, _END_MARK = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
+_UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5
+_PLAUSIBLE = re.compile(rb"PK\x03\x04.{4}[\x00-\x14\x5d-\x63]\x00", re.DOTALL)
+_METHODS = {*range(21), *range(93, 100)}
+_TRIES = 10  # marks that turn out to be none, for each entry that is allowed
+_AES = 99
+_MAX_NAME = 4096
+_MAX_DIRECTORIES = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class ZipEntry:
+    """One local header: names as written, methods that are said, where its packed octets begin.
+
+    `packed` and `crc` are what the directory says, else the header; None where nobody does.
+    """
+
+    names: list[str] = field(default_factory=list)
+    methods: list[int] = field(default_factory=list)
+    data_at: int = 0
+    packed: int | None = None
+    unpacked: int | None = None
+    crc: int | None = None
+    is_encrypted: bool = False
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether all names say that it is a folder."""
+        return all(name.endswith("/") for name in self.names) and not self.packed
+
+
+@dataclass(slots=True, kw_only=True)
+class Listing:
+    """All entries in their order, what is odd about them, and whether there are too many.
+
+    `lost` are names in a directory that lead to no local header.
+    """
+
+    entries: list[ZipEntry] = field(default_factory=list)
+    odd: set[str] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    is_cut: bool = False
+    has_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Central:
+    at: int  # of the local header
+    name: bytes
+    flags: int
+    method: int
+    packed: int
+    unpacked: int
+    crc: int
+
+
+def listing(content: bytes, *, most: int) -> Listing:
+    """Give all entries of a zip, in whatever state it is."""
+    found = Listing()
+    known: dict[int, ZipEntry] = {}
+    for number, end_at in enumerate(_ends(content)):
+        if any(at <= end_at < entry.data_at + (entry.packed or 0) for at, entry in known.items()):
+            continue  # the directory of a zip that is stored in this one
+        if number and known:
+            found.odd.add("several directories")
+        for central in _directory(content, end_at):
+            found.has_directory = True
+            if len(known) + len(found.lost) >= most:
+                found.is_cut = True
+                break
+            _note(content, central, known, found)
+    if not found.has_directory and not content.startswith(_END_MARK):
+        found.odd.add("no directory")
+    _add_unlisted(content, known, found, most)
+    found.entries = [known[at] for at in sorted(known)]
+    return found
+
+
+def _ends(content: bytes) -> Iterator[int]:
+    """Give the ends of central directories, the last first: that is the one most programs use."""
+    at = len(content)
+    for _ in range(_MAX_DIRECTORIES):
+        at = content.rfind(_END_MARK, 0, at + len(_END_MARK) - 1)
+        if at < 0:
+            return
+        yield at
+
+
+def _directory(content: bytes, end_at: int) -> Iterator[_Central]:
+    if end_at + _END.size > len(content):
+        return
+    end = _END.unpack_from(content, end_at)
+    size, offset = end[5], end[6]
+    start = end_at - size
+    if start < 0 or content[start : start + 4] != _CENTRAL_MARK:
+        start = offset
+        size = end_at - start
+    shift = end_at - size - offset  # octets before the archive, as in self-extractors
+    at = start
+    while 0 <= at <= len(content) - _CENTRAL.size and at < end_at:
+        head = _CENTRAL.unpack_from(content, at)
+        if head[0] != _CENTRAL_MARK:
+            return
+        name_length, extra, comment = head[10:13]
+        at += _CENTRAL.size
+        here = head[16] + shift
+        if not content.startswith(_LOCAL_MARK, max(here, 0)):
+            here = head[16]
+        yield _Central(
+            at=here,
+            name=content[at : at + min(name_length, _MAX_NAME)],
+            flags=head[3],
+            method=head[4],
+            crc=head[7],
+            packed=head[8],
+            unpacked=head[9],
+        )
+        at += name_length + extra + comment
+
+
+def _note(content: bytes, central: _Central, known: dict[int, ZipEntry], found: Listing) -> None:
+    entry = known.get(central.at)
+    if entry is not None:
+        found.odd.add("several entries share their octets")
+    else:
+        entry = _local(content, central.at)
+        if entry is None:
+            found.lost += _texts(central.name, central.flags)
+            return
+        if entry.names[0] not in _texts(central.name, central.flags):
+            found.odd.add("names in directory and header differ")
+        if central.method != entry.methods[0]:
+            found.odd.add("methods in directory and header differ")
+        known[central.at] = entry
+        entry.packed, entry.unpacked, entry.crc = central.packed, central.unpacked, central.crc
+    names = dict.fromkeys([*_texts(central.name, central.flags), *entry.names])
+    entry.names = list(names)
+    entry.methods = list(dict.fromkeys([*entry.methods, central.method]))
+    entry.is_encrypted |= bool(central.flags & _ENCRYPTED) or central.method == _AES
+
+
+def _local(content: bytes, at: int) -> ZipEntry | None:
+    """Read the local header here; None where there is none that a program would take."""
+    if not 0 <= at <= len(content) - _LOCAL.size or not content.startswith(_LOCAL_MARK, at):
+        return None
+    head = _LOCAL.unpack_from(content, at)
+    flags, method, crc, packed, unpacked, name_length, extra = *head[2:4], *head[6:11]
+    data_at = at + _LOCAL.size + name_length + extra
+    if method not in _METHODS or data_at > len(content):
+        return None
+    name_at = at + _LOCAL.size
+    name = content[name_at : name_at + min(name_length, _MAX_NAME)]
+    names = _texts(name, flags)
+    names += _unicode_paths(content[name_at + name_length : data_at])
+    is_known = not flags & _SIZES_FOLLOW
+    return ZipEntry(
+        names=names,
+        methods=[method],
+        data_at=data_at,
+        packed=packed if is_known else None,
+        unpacked=unpacked if is_known else None,
+        crc=crc if is_known else None,
+        is_encrypted=bool(flags & _ENCRYPTED) or method == _AES,
+    )
+
+
+def _texts(name: bytes, flags: int) -> list[str]:
+    """Give a name as UTF-8 (or Latin-1) and, where it does not say UTF-8, as code page 437."""
+    both = [readable(name)]
+    if not name.isascii() and not flags & _UTF8:
+        both.append(name.decode("cp437"))
+    return both
+
+
+def _unicode_paths(extra: bytes) -> Iterator[str]:
+    """Give the names in Info-ZIP's Unicode Path extra fields (4.6.9)."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        if kind == _UNICODE_PATH and size > _UNICODE_PATH_HEAD:
+            yield readable(extra[at + 4 + _UNICODE_PATH_HEAD : at + 4 + size][:_MAX_NAME])
+        at += 4 + size
+
+
+def _add_unlisted(content: bytes, known: dict[int, ZipEntry], found: Listing, most: int) -> None:
+    """Add the local headers that no directory mentions, outside the octets of those it does."""
+    listed = sorted((at, entry.data_at + (entry.packed or 0)) for at, entry in known.items())
+    passed = 0
+    behind = 0
+    for _ in range(_TRIES * most):
+        mark = _PLAUSIBLE.search(content, behind)
+        if mark is None:
+            return
+        at = mark.start()
+        while passed < len(listed) and listed[passed][1] <= at:
+            passed += 1
+        if passed < len(listed) and listed[passed][0] <= at:
+            behind = max(listed[passed][1], mark.end())
+            continue
+        entry = _local(content, at)
+        behind = mark.end()
+        if entry is not None:
+            if len(known) >= most:
+                break
+            if found.has_directory:
+                found.odd.add("members that the directory does not list")
+            known[at] = entry
+            behind = max(behind, entry.data_at + (entry.packed or 0))
+    found.is_cut = True

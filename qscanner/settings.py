@@ -1,0 +1,126 @@
+"""What an admin can set, with every default: the values that config.py reads from qscanner.toml.
+
+Called by  config (which fills it), the programs, and whoever is handed a piece of it.
+Careful    sizes are octets, times are seconds, whatever unit the file uses. Relative paths of the
+           file are absolute here. A key that is not here does not exist: config refuses it.
+"""
+
+from dataclasses import dataclass, field
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """[queue]: how qscanner-queue talks to qmail."""
+
+    program: str = "/var/qmail/bin/qmail-queue"
+    error_text: str = "auto"  # auto | 6:82 | 4:82 | 2:88 | none
+    daemon_away: str = "scan"  # scan | defer
+    trusted_users: tuple[str, ...] = ("qmaild", "vpopmail", "root")  # names or numeric uids
+    spool: str = "/var/spool/qscanner/tmp"
+    host: str = ""  # in our header lines; "": control/me of qmail, else the host's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """[daemon]: the resident scanner."""
+
+    socket: str = "/run/qscanner/qscannerd.sock"
+    workers: int = 0  # 0: from the number of CPUs
+    metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """[limits]: bounds of one message. Every bound that is hit is a finding, never silence."""
+
+    message: int = 100 * MIB  # larger: unscannable.too-large
+    time: float = 240.0  # from the end of the envelope
+    decoded: int = 200 * MIB  # octets out of all decoders together
+    ratio: int = 250  # decoded octets of one archive over its own size, above 1 MiB
+    parts: int = 1000  # of the MIME tree
+    depth: int = 32  # of the MIME tree, and of archives in archives
+    members: int = 10000  # of all archives together
+    memory: int = 2048 * MIB  # address space of what scans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clamav:
+    """[virus.clamav]"""
+
+    servers: tuple[str, ...] = ("unix:/run/clamav/clamd.ctl",)
+    within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yara:
+    """[virus.yara]: the embedded engine."""
+
+    rules: tuple[str, ...] = ()  # files; (): the shipped rules for the test strings
+    within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Virus:
+    """[virus]"""
+
+    engines: tuple[str, ...] = ("clamav",)  # clamav, yara
+    on_failure: str = "defer"  # defer | accept | quarantine
+    clamav: Clamav = field(default_factory=Clamav)
+    yara: Yara = field(default_factory=Yara)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spamd:
+    """[spam.spamd]"""
+
+    servers: tuple[str, ...] = ("tcp:127.0.0.1:783",)
+    within: float = 120.0
+    max: int = 500_000  # larger is not scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spam:
+    """[spam]"""
+
+    scorer: str = "none"  # none | spamd
+    on_failure: str = "accept"  # defer | accept | quarantine
+    spamd: Spamd = field(default_factory=Spamd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """[policy]"""
+
+    dir: str = "policies"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """[quarantine]"""
+
+    dir: str = "/var/spool/qscanner/quarantine"
+    database: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """[log]"""
+
+    to: str = "stderr"  # stderr | syslog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole file. `file` is where it was read, "" for the built-in defaults."""
+
+    file: str = ""
+    queue: Queue = field(default_factory=Queue)
+    daemon: Daemon = field(default_factory=Daemon)
+    limits: Limits = field(default_factory=Limits)
+    virus: Virus = field(default_factory=Virus)
+    spam: Spam = field(default_factory=Spam)
+    policy: Policy = field(default_factory=Policy)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    log: Log = field(default_factory=Log)

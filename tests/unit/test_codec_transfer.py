@@ -1,0 +1,89 @@
+"""codec.transfer: what the encodings mean, as the most lenient mail client reads them."""
+
+import base64
+import binascii
+import re
+
+import pytest
+
+from qscanner.codec import transfer
+
+SECRET = b"MZ this is the payload of the mail\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding", "is_odd"),
+    [
+        pytest.param("base64", "base64", False, id="plain"),
+        pytest.param("BASE64", "base64", False, id="upper"),
+        pytest.param(" base64 \t", "base64", False, id="blanks are ordinary"),
+        pytest.param("", "identity", False, id="empty"),
+        pytest.param("8bit", "identity", False, id="8bit"),
+        pytest.param("base64 (comment)", "base64", True, id="comment"),
+        pytest.param("(7bit) base64", "base64", True, id="comment that lies"),
+        pytest.param('"base64"', "base64", True, id="quotes"),
+        pytest.param("base64;", "base64", True, id="semicolon"),
+        pytest.param("base64 foo", "base64", True, id="words"),
+        pytest.param("x-base64", "base64", True, id="x"),
+        pytest.param("ba\0se64", "base64", True, id="nul"),
+        pytest.param("base64\x0b", "base64", True, id="vertical tab"),
+        pytest.param("quoted printable", "quoted-printable", True, id="two words"),
+        pytest.param("x-uuencode", "uuencode", False, id="uuencode"),
+        pytest.param("plain", "identity", True, id="unknown"),
+    ],
+)
+def test_encoding_of(value: str, encoding: str, is_odd: bool) -> None:
+    """Junk around an encoding does not hide it, and is told apart from ordinary blanks."""
+    assert transfer.encoding_of(value) == (encoding, is_odd)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000], ids=["octets", "threes", "whole"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(base64.encodebytes(SECRET), id="as it should be"),
+        pytest.param(base64.b64encode(SECRET).rstrip(b"="), id="no padding"),
+        pytest.param(b"!*".join(base64.encodebytes(SECRET).split(b"\n")), id="junk"),
+        pytest.param(
+            b"".join(base64.b64encode(SECRET[i : i + 7]) for i in range(0, len(SECRET), 7)),
+            id="padded pieces",
+        ),
+        pytest.param(
+            b"=".join(re.findall(rb"\A..|.{4}|.+", base64.b64encode(SECRET))),
+            id="padding inside of quanta",
+        ),
+    ],
+)
+def test_base64(text: bytes, piece: int) -> None:
+    """Junk is skipped and padding does not end the reading, however the octets come in pieces."""
+    pieces = [text[i : i + piece] for i in range(0, len(text), piece)]
+    assert transfer.decode("base64", pieces).startswith(SECRET[:100])
+
+
+def test_base64_of_padding_only_is_linear() -> None:
+    """Millions of paddings are counted, not split."""
+    assert len(transfer.decode_base64([b"A=" * 500_000] * 4)) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        pytest.param(b"=4D=5A", b"MZ", id="octets"),
+        pytest.param(b"=4d=5a", b"MZ", id="lower"),
+        pytest.param(b"M= \t\nZ", b"MZ", id="blanks behind a soft break"),
+        pytest.param(b"M=\r\nZ", b"MZ", id="soft break"),
+        pytest.param(b"M=ZZ", b"M=ZZ", id="no hexadecimal"),
+    ],
+)
+def test_quoted_printable(text: bytes, want: bytes) -> None:
+    """RFC 2045 section 6.7, and what clients make of its breaches."""
+    assert transfer.decode("quoted-printable", [text]) == want
+
+
+def test_uuencode() -> None:
+    """With and without begin line, and a line with rubbish behind it."""
+    line = binascii.b2a_uu(SECRET[:45])
+    assert transfer.decode("uuencode", [b"begin 644 a\n" + line + b"`\nend\n"]) == SECRET[:45]
+    assert transfer.decode("uuencode", [line]) == SECRET[:45]
+    assert transfer.decode("uuencode", [line.rstrip() + b"xxx\n"]) == SECRET[:45]
+    assert transfer.decode("uuencode", [b"\x80\xff\n"]) == b""
