@@ -1,0 +1,55 @@
+"""policy.read: a folder, all of it or nothing; what is said of mistakes is in bad_policies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qscanner.codec.problems import Problems
+from qscanner.outcomes import Ending
+from qscanner.policy.read import MAX_RULES, load
+
+RULE = '[[rule]]\nid = "{}"\nvirus = "*"\naction = "reject"\norder = {}\n'
+
+
+def test_reading_order(tmp_path: Path) -> None:
+    """By `order`, then by file, then by line."""
+    (tmp_path / "20.toml").write_text("schema = 1\n" + RULE.format("c", 0))
+    (tmp_path / "10.toml").write_text(
+        "schema = 1\n" + RULE.format("z", 1) + RULE.format("a", 0) + RULE.format("b", 0)
+    )
+    (tmp_path / "30.toml").write_text("schema = 1\n" + RULE.format("first", -1))
+    assert [rule.id for rule in load(os.fspath(tmp_path)).rules] == ["first", "a", "b", "c", "z"]
+
+
+def test_other_files_are_not_read(tmp_path: Path) -> None:
+    """Notes, backups of editors, folders of other things."""
+    for name in (".#10.toml", "10.toml~", "10.toml.bak", "README.md"):
+        (tmp_path / name).write_text("not TOML")
+    policy = load(os.fspath(tmp_path))
+    assert policy.rules == ()
+    assert policy.folder == os.fspath(tmp_path)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """Is a problem, and an ending that asks the admin to act."""
+    with pytest.raises(Problems) as caught:
+        load(os.fspath(tmp_path / "none"))
+    assert "cannot be read: No such file or directory" in str(caught.value)
+    assert caught.value.ending is Ending.UNUSABLE
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Is one problem among the others."""
+    (tmp_path / "10.toml").mkdir()
+    (tmp_path / "20.toml").write_text("schema = 2")
+    with pytest.raises(Problems) as caught:
+        load(os.fspath(tmp_path))
+    assert len(caught.value.problems) == 2
+
+
+def test_too_many_rules(tmp_path: Path) -> None:
+    """Bounded, since each is asked for each message; none of them is then complained about."""
+    (tmp_path / "10.toml").write_text("schema = 1\n" + "[[rule]]\n" * (MAX_RULES + 1))
+    with pytest.raises(Problems, match=f"more than {MAX_RULES} rules"):
+        load(os.fspath(tmp_path))
