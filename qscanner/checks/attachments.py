@@ -1,0 +1,219 @@
+"""Parts: every leaf and every member of every archive, with names and kinds, for policy.
+
+Called by  scan, with the View; the embedded virus engine hangs at `on_content`.
+Ends       with a Looked. Out of time is a finding like any other bound; only bugs raise.
+Careful    contents are handed on and forgotten; what the chain of archives in archives keeps is
+           bounded. A member's name becomes text in a path that is shown, never one that is opened.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from qscanner import archives, magic_kinds
+from qscanner import kinds as kinds_of
+from qscanner.archives import Budget, Member
+from qscanner.codec import names as naming
+from qscanner.codec.payload import Leaf
+from qscanner.deadline import Deadline
+from qscanner.mime import MimeLimits, View
+from qscanner.mime import view as view_of
+from qscanner.model import Finding, Part, Where
+from qscanner.outcomes import OutOfTime
+
+OnContent = Callable[[str, bytes], None]
+
+_SHOWN_NAME = 200  # characters of a name in a path
+_SHOWN_PATH = 2000
+_STREAM_EXTENSIONS = {"tgz": ".tar", "tbz": ".tar", "tbz2": ".tar", "txz": ".tar", "svgz": ".svg"}
+_HEADER_FIRST = re.compile(rb"\s*(?:>?From |[!-9;-~]{1,80}[ \t]*:)")
+_ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """All parts in the order of the message, an archive before its members, and all findings."""
+
+    parts: tuple[Part, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """One content to look at, wherever it came from."""
+
+    path: str
+    names: tuple[str, ...]
+    content: bytes
+    declared: str
+    where: Where
+    depth: int
+    is_container: bool = False
+    is_encrypted: bool = False
+    is_unreadable: bool = False
+
+
+def look(view: View, budget: Budget, on_content: OnContent, *, deadline: Deadline) -> Looked:
+    """Look at every part of a view and what is inside.
+
+    `on_content(path, octets)` is called once for each decoded content, outer before inner.
+    """
+    walk = _Walk(budget, on_content, deadline)
+    try:
+        walk.leaves(view, "", 0)
+    except OutOfTime:
+        walk.findings.append(Finding(id="limit.time", detail="not all parts were looked at"))
+    return Looked(parts=tuple(walk.parts), findings=tuple(dict.fromkeys(walk.findings)))
+
+
+class _Walk:
+    def __init__(self, budget: Budget, on_content: OnContent, deadline: Deadline) -> None:
+        self._budget = budget
+        self._on_content = on_content
+        self._deadline = deadline
+        self._has_magic = True
+        self.parts: list[Part] = []
+        self.findings: list[Finding] = []
+
+    def leaves(self, view: View, prefix: str, depth: int) -> None:
+        """Look at the leaves of a message, or of one inside it."""
+        for leaf in view.leaves:
+            if prefix and not self._budget.take_member():
+                self.findings.append(Finding(id="limit.archive-members", where=prefix))
+                return
+            self._leaf(leaf, prefix, depth)
+
+    def _leaf(self, leaf: Leaf, prefix: str, depth: int) -> None:
+        path = f"{prefix}{leaf.path}"
+        self._content(
+            _Content(
+                path=_below(path, leaf.names) if leaf.names else path,
+                names=leaf.names,
+                content=leaf.decode(),
+                declared=leaf.declared,
+                where=Where.NESTED if prefix else leaf.where,
+                depth=depth + leaf.depth,
+                is_container=leaf.is_container,
+            )
+        )
+
+    def _content(self, this: _Content) -> None:
+        self._deadline.remaining_s()
+        if this.content:
+            self._on_content(this.path, this.content)
+            wide = kinds_of.wide_codec(this.content)
+            if wide:  # Windows runs such text; engines look for octets
+                text = this.content.decode(wide, "replace").encode("utf-8", "replace")
+                self._on_content(this.path, text)
+        kinds = self._kinds(this)
+        has_secret = "ole" in kinds and _ENCRYPTED_OFFICE in this.content
+        if has_secret:
+            self.findings.append(Finding(id="archive.encrypted", where=this.path, detail="Office"))
+        self.parts.append(
+            Part(
+                path=this.path,
+                names=this.names,
+                declared=this.declared,
+                kinds=kinds,
+                octets=len(this.content),
+                where=this.where,
+                is_encrypted=this.is_encrypted or has_secret,
+                is_unreadable=this.is_unreadable,
+            )
+        )
+        if not this.is_encrypted and self._may_enter(this, kinds):
+            self._budget.held += len(this.content)
+            self._inside(this, kinds)
+            self._budget.held -= len(this.content)
+
+    def _kinds(self, this: _Content) -> frozenset[str]:
+        found = kinds_of.kinds(this.names, this.declared, this.content, self._by_magic(this))
+        # A container's octets are its children's, an encrypted member's are not to be had.
+        is_without = this.is_container or this.is_encrypted or this.is_unreadable
+        return found - {"empty"} or frozenset({"unknown"}) if is_without else found
+
+    def _by_magic(self, this: _Content) -> str | None:
+        is_said_text = this.declared.startswith(("text/", "message/")) and not this.names
+        if not this.content or not self._has_magic:
+            return None
+        if is_said_text and kinds_of.is_plain_text(this.content):
+            return None  # libmagic is dearer than the parsing of a plain text
+        try:
+            return magic_kinds.type_of(this.content)
+        except magic_kinds.MagicError as error:
+            self._has_magic = False
+            self.findings.append(Finding(id="magic.error", where=this.path, detail=str(error)))
+            return None
+
+    def _may_enter(self, this: _Content, kinds: frozenset[str]) -> bool:
+        """Say whether there is an inside, and whether the bounds allow to look at it."""
+        if this.is_container or not (_is_message(this, kinds) or kinds & _WITH_INSIDE):
+            return False
+        if this.depth >= self._budget.depth:
+            self.findings.append(Finding(id="limit.archive-depth", where=this.path))
+            return False
+        if self._budget.held + len(this.content) > self._budget.limits.decoded:
+            self.findings.append(Finding(id="limit.archive-octets", where=this.path))
+            return False
+        return True
+
+    def _inside(self, this: _Content, kinds: frozenset[str]) -> None:
+        for found in archives.members(this.content, kinds, self._budget):
+            if isinstance(found, Finding):
+                self.findings.append(replace(found, where=this.path))
+            else:
+                self._member(found, this)
+        if _is_message(this, kinds):
+            self._message(this)
+
+    def _member(self, member: Member, outer: _Content) -> None:
+        names = member.names
+        if member.is_stream:
+            names = naming.forms([*names, *map(_without_extension, outer.names)])
+        path = _below(outer.path, names)
+        self.findings += naming.look(names, path)
+        self._content(
+            _Content(
+                path=path,
+                names=names,
+                content=member.content,
+                declared="",
+                where=Where.ARCHIVE,
+                depth=outer.depth + 1,
+                is_encrypted=member.is_encrypted,
+                is_unreadable=member.is_unreadable,
+            )
+        )
+
+    def _message(self, this: _Content) -> None:
+        """Look at a message that came as a content: encoded, in an archive, or called .eml."""
+        if len(this.content) > self._budget.octets:
+            self.findings.append(Finding(id="limit.decoded", where=this.path))
+            return
+        self._budget.octets -= len(this.content)
+        limits = MimeLimits.of(self._budget.limits)
+        inner = view_of(this.content, replace(limits, depth=self._budget.depth - this.depth - 1))
+        prefix = f"{this.path}/"
+        self.findings += [
+            replace(finding, where=f"{prefix}{finding.where}".rstrip("/"))
+            for finding in inner.findings
+        ]
+        self.leaves(inner, prefix, this.depth + 1)
+
+
+_WITH_INSIDE = frozenset({"archive", *archives.NOT_OPENED})
+
+
+def _is_message(this: _Content, kinds: frozenset[str]) -> bool:
+    return "message" in kinds and _HEADER_FIRST.match(this.content) is not None
+
+
+def _without_extension(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return stem + _STREAM_EXTENSIONS.get(extension.lower(), "") if dot else name
+
+
+def _below(path: str, names: tuple[str, ...]) -> str:
+    """Give the path of something called so: its first name that is no encoded word."""
+    shown = next((name for name in names if "=?" not in name), names[0] if names else "?")
+    return f"{path[:_SHOWN_PATH]}/{shown[:_SHOWN_NAME]}"
