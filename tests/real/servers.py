@@ -1,0 +1,165 @@
+"""Real clamd and spamd, each in a folder of its own, with a tiny database and free ports.
+
+Called by  the fixtures of tests/real/conftest.py, and whatever else needs them.
+Ends       the server with the block; a server that does not come up fails the test with its log.
+Careful    clamd runs as the user clamav, who must reach the folder: pytest's own are mode 0700.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from qscanner.checks import clamav, spam
+from qscanner.checks.clamav_probe import EICAR
+from qscanner.codec.servers import Server, parse
+from qscanner.outcomes import CheckFailed
+from qscanner.spool import Message
+
+UP_WITHIN_S = 15.0
+_COMMON = """
+LocalSocket {folder}/clamd.sock
+LocalSocketMode 666
+TCPSocket {port}
+TCPAddr 127.0.0.1
+FixStaleSocket yes
+DatabaseDirectory {folder}/db
+OfficialDatabaseOnly no
+LogFile {folder}/log/clamd.log
+Foreground yes
+MaxThreads 12
+MaxConnectionQueueLength 200
+"""
+SEEING = "StreamMaxLength 100M\nAlertExceedsMax yes\nAlertEncrypted yes\n"
+BLIND = "StreamMaxLength 2M\nMaxFileSize 1M\nMaxScanSize 1M\nAlertExceedsMax no\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One server that runs: where it listens, and its process."""
+
+    unix: Server
+    tcp: Server
+    pid: int
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have the process stand still: the kernel goes on taking connections for it."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def clamd(limits: str) -> Iterator[Running]:
+    """Run a clamd that knows EICAR and nothing else, with these lines in its clamd.conf."""
+    program = _program("clamd")
+    with _folder() as folder:
+        for name in ("db", "log"):
+            os.mkdir(f"{folder}/{name}")
+        _write(f"{folder}/db/test.ndb", f"Eicar-Test-Signature:0:*:{EICAR.hex()}\n")
+        port = _free_port()
+        user = "User clamav\n" if os.geteuid() == 0 else ""
+        _write(f"{folder}/clamd.conf", _COMMON.format(folder=folder, port=port) + user + limits)
+        if user:
+            shutil.chown(folder, "clamav")
+            shutil.chown(f"{folder}/log", "clamav")
+        command = [program, "-c", f"{folder}/clamd.conf"]
+        unix, tcp = parse(f"unix:{folder}/clamd.sock"), parse(f"tcp:127.0.0.1:{port}")
+
+        def ping() -> None:
+            for server in (unix, tcp):
+                clamav.client(server, within_s=1).ping()
+
+        with _running(command, folder, ping) as pid:
+            yield Running(unix=unix, tcp=tcp, pid=pid)
+
+
+@contextlib.contextmanager
+def spamd() -> Iterator[Running]:
+    """Run a spamd with local tests only and at most two children."""
+    program = _program("spamd")
+    with _folder() as folder:
+        port = _free_port()
+        user = ["-u", "debian-spamd"] if os.geteuid() == 0 else []
+        command = [program, "-L", "-x", *user, "--min-children=1", "--max-children=2"]
+        command += ["--min-spare=1", "--max-spare=1", f"--listen=127.0.0.1:{port}"]
+        command += [f"--socketpath={folder}/spamd.sock", "--socketmode=0666"]
+        unix, tcp = parse(f"unix:{folder}/spamd.sock"), parse(f"tcp:127.0.0.1:{port}")
+        message = Message.of_octets(b"Subject: is anybody there\n\nhello\n")
+
+        def score() -> None:
+            for server in (unix, tcp):
+                spam.ask(message, server, within_s=5)
+
+        with contextlib.closing(message), _running(command, folder, score) as pid:
+            yield Running(unix=unix, tcp=tcp, pid=pid)
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: str, ask: Callable[[], None]) -> Iterator[int]:
+    """Start the program in the foreground, wait until `ask` succeeds, and stop it in the end."""
+    with (
+        open(f"{folder}/output", "wb") as output,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            _wait_until_up(process, ask, f"{folder}/output")
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_up(
+    process: "subprocess.Popen[bytes]", ask: Callable[[], None], output: str
+) -> None:
+    ends_at = time.monotonic() + UP_WITHIN_S
+    while True:
+        try:
+            ask()
+        except CheckFailed as failure:
+            if process.poll() is None and time.monotonic() < ends_at:
+                threading.Event().wait(0.02)
+                continue
+            with open(output, errors="replace") as said:
+                raise AssertionError(f"does not come up: {failure}\n{said.read()}") from failure
+        return
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    assert found, f"{name} is not installed: run scripts/test"
+    return found
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="qscanner-") as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
