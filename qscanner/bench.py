@@ -1,0 +1,69 @@
+"""What every scan needs, made once from the settings: policy, rules, addresses of servers.
+
+Called by  inprocess, `qscanner scan` and `check`; later the workers, before they fork.
+Ends       with a Bench, or raises Unusable (Problems) with every mistake.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+
+from qscanner.checks import yara
+from qscanner.codec import servers
+from qscanner.model import Action
+from qscanner.policy.decide import OnFailure
+from qscanner.policy.read import load
+from qscanner.policy.rules import Policy
+from qscanner.settings import Settings
+
+_QMAIL_ME = "/var/qmail/control/me"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Settings and all that is made of them. Empty tuples and None: not configured."""
+
+    settings: Settings
+    policy: Policy
+    on_failure: OnFailure
+    yara: yara.Rules | None
+    clamd: tuple[servers.Server, ...]
+    spamd: tuple[servers.Server, ...]
+    host: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bench":
+        """Load policy and rules. Raises Unusable (Problems) with every mistake."""
+        virus, spam = settings.virus, settings.spam
+        return cls(
+            settings=settings,
+            policy=load(settings.policy.dir),
+            on_failure=OnFailure(virus=_action(virus.on_failure), spam=_action(spam.on_failure)),
+            yara=yara.Rules.of_files(virus.yara.rules) if "yara" in virus.engines else None,
+            clamd=_addresses(virus.clamav.servers) if "clamav" in virus.engines else (),
+            spamd=_addresses(spam.spamd.servers) if spam.scorer == "spamd" else (),
+            host=settings.queue.host or own_name(),
+        )
+
+    @property
+    def has_engine(self) -> bool:
+        """Say whether any virus engine is configured."""
+        return bool(self.settings.virus.engines)
+
+
+def _action(word: str) -> Action:
+    return Action(word)
+
+
+def _addresses(texts: tuple[str, ...]) -> tuple[servers.Server, ...]:
+    return tuple(servers.parse(text) for text in texts)
+
+
+def own_name() -> str:
+    """Give the name of this host: qmail's control/me where there is one, else the system's."""
+    try:
+        with open(_QMAIL_ME, encoding="ascii") as file:
+            name = file.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        name = ""
+    return name or socket.gethostname() or os.uname().nodename

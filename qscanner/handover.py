@@ -1,0 +1,92 @@
+"""From a report to an answer: keep what is to be kept, say what happened, word the ending.
+
+Called by  inprocess (and later the workers), once per message, after scan.
+Ends       with the answer for the queue program and, for an accepted message, the descriptors of
+           message and envelope to exec with; raises DiskFull or Later before anybody was answered.
+Careful    the order is the promise: durable first, then the log line, then the answer.
+"""
+
+import time
+from dataclasses import dataclass
+
+from qscanner import outgoing, quarantine
+from qscanner.codec import envelope
+from qscanner.codec.frames import Answer
+from qscanner.log import Log
+from qscanner.model import Action, Verdict
+from qscanner.outcomes import QScannerError
+from qscanner.report import ENDINGS, Mail, Report, edits_of, event
+from qscanner.settings import Settings
+from qscanner.spool import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The answer, and for an accepted message the descriptors (message, envelope) to exec with."""
+
+    answer: Answer
+    outgoing: tuple[int, int] | None = None
+
+
+def settle(mail: Mail, report: Report, settings: Settings, log: Log) -> Settled:
+    """Carry the verdict out as far as it goes before the exec. Raises DiskFull or Later."""
+    try:
+        _keep(mail, report, settings, log)
+        settled = _worded(mail, report, settings)
+    except QScannerError as error:
+        log.write(event(report, pid=mail.pid, ending=error.ending, trouble=str(error)))
+        raise
+    log.write(event(report, pid=mail.pid, ending=settled.answer.ending))
+    return settled
+
+
+def _keep(mail: Mail, report: Report, settings: Settings, log: Log) -> None:
+    verdict = report.verdict
+    if not _has_to_be_kept(verdict):
+        return
+    kept_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    record = quarantine.record(
+        id=report.id, digest=report.digest, kept_at=kept_at, facts=report.facts, verdict=verdict
+    )
+    try:
+        quarantine.keep(settings.quarantine.dir, report.digest, mail.message, record)
+    except QScannerError as error:
+        if verdict.action is not Action.REJECT:
+            raise
+        # The sender hears the refusal and has the message still: nothing is lost with the copy.
+        log.write({"event": "copy-not-kept", "id": report.id, "why": str(error)})
+
+
+def _has_to_be_kept(verdict: Verdict) -> bool:
+    """Say whether a copy is held for somebody, or a rule asks for one of what is not accepted."""
+    if verdict.action is Action.DEFER:
+        return False
+    actions = {decided.action for decided in verdict.decisions} | {verdict.action}
+    return Action.QUARANTINE in actions or (verdict.keep and actions != {Action.ACCEPT})
+
+
+def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
+    verdict = report.verdict
+    answer = Answer(
+        ending=ENDINGS[verdict.action],
+        words=verdict.reply,
+        error_text=settings.queue.error_text,
+        program=settings.queue.program,
+    )
+    if verdict.action is not Action.ACCEPT:
+        return Settled(answer=answer)
+    folder = settings.queue.spool
+    message = outgoing.compose(mail.message, report.lines, edits_of(verdict), folder=folder)
+    return Settled(answer=answer, outgoing=(message, _envelope(mail, verdict, folder)))
+
+
+def _envelope(mail: Mail, verdict: Verdict, folder: str) -> int:
+    """Give a file with the envelope of those who get it (a pipe would block at 64 KiB)."""
+    raw = mail.envelope.raw
+    if verdict.decisions:
+        kept = tuple(decided.action is Action.ACCEPT for decided in verdict.decisions)
+        raw = raw if all(kept) else envelope.narrow(raw, kept)
+    fd = (unlinked_file(folder) if len(raw) > IN_MEMORY_OCTETS else None) or memory_file()
+    write_all(fd, raw)
+    seal(fd)
+    return fd

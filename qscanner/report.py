@@ -1,0 +1,206 @@
+"""What a scan found out, and its four tellings: log line, header lines, JSON object, and ending.
+
+Called by  scan (which makes a Report), handover, `qscanner scan`.
+Ends       never by itself; raises nothing.
+Careful    everything of strangers' goes through printable(), in log.line() or outgoing.line().
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from qscanner import outgoing, reply
+from qscanner.model import Action, CheckResult, Client, Edits, Envelope, Facts, Outcome, Verdict
+from qscanner.outcomes import REPLIES, Ending
+from qscanner.spool import Message
+
+ENDINGS = {
+    Action.ACCEPT: Ending.ACCEPTED,
+    Action.DEFER: Ending.DEFERRED,
+    Action.QUARANTINE: Ending.HELD,
+    Action.DISCARD: Ending.DISCARDED,
+    Action.REJECT: Ending.REJECTED,
+}
+_TELLS_CLIENT = (Action.REJECT, Action.DEFER)
+_MAX_STARS = 50
+_MAX_TOLD = 10  # rules, findings, recipients in a log line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One message as it comes to be scanned; `pid` is the queue program's, qmail's qp."""
+
+    message: Message
+    envelope: Envelope
+    client: Client
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a scan found out. `lines` are the header lines we would add; `ms` is milliseconds."""
+
+    id: str
+    digest: str
+    facts: Facts
+    verdict: Verdict
+    lines: tuple[str, ...]
+    ms: float
+
+
+def lines(facts: Facts, verdict: Verdict, *, id: str, host: str) -> tuple[str, ...]:
+    """Give our header lines, without newlines, in the order in which they stand on top."""
+    asked = [outgoing.line(name, text) for name, text in edits_of(verdict).add_headers]
+    return (*asked, *_spam_lines(facts.spam), _own_line(facts, verdict, id=id, host=host))
+
+
+def edits_of(verdict: Verdict) -> Edits:
+    """Give the edits of an accepted message; no others are ever made."""
+    return verdict.edits if verdict.action is Action.ACCEPT else Edits()
+
+
+def _spam_lines(spam: CheckResult | None) -> list[str]:
+    if spam is None or spam.score is None:
+        return []
+    found, score = spam.outcome is Outcome.FOUND, spam.score
+    tests = ",".join(score.rules) or "none"
+    status = (
+        f"{'Yes' if found else 'No'}, score={score.score:.1f} "
+        f"required={score.threshold:.1f} tests={tests}"
+    )
+    stars = "*" * int(max(0.0, min(_MAX_STARS, score.score)))  # so that inf is no trouble
+    return [
+        outgoing.line("X-Spam-Flag", "YES" if found else "NO"),
+        outgoing.line("X-Spam-Status", status),
+        *([outgoing.line("X-Spam-Level", stars)] if stars else []),
+    ]
+
+
+def _own_line(facts: Facts, verdict: Verdict, *, id: str, host: str) -> str:
+    told = [host, f"id={id}", f"verdict={verdict.action.value}"]
+    told.append(f"rules={','.join(verdict.rules) or '-'}")
+    if facts.virus is not None:
+        told.append(f"virus={facts.virus.outcome.value}")
+    if facts.spam is not None:
+        told.append(f"spam={_spam_word(facts.spam)}")
+    scanners = [name for check in (facts.virus, facts.spam) if check for name in check.scanners]
+    told.append(f"scanners={','.join(scanners) or '-'}")
+    return outgoing.line("X-Qscanner", " ".join(told))
+
+
+def _spam_word(spam: CheckResult) -> str:
+    if spam.score is None:
+        return spam.outcome.value
+    return f"{spam.score.score:.1f}/{spam.score.threshold:.1f}"
+
+
+def event(
+    report: Report, *, pid: int, ending: Ending, trouble: str = ""
+) -> dict[str, str | bytes | int]:
+    """Give the event of one message for the log, keys as in docs/log.md, most wanted first."""
+    facts, verdict = report.facts, report.verdict
+    told: dict[str, str | bytes | int] = {
+        "event": "message",
+        "id": report.id,
+        "verdict": verdict.action.value,
+        "rules": ",".join(verdict.rules[:_MAX_TOLD]) or "-",
+        "ending": ending.name.lower().replace("_", "-"),
+        "pid": pid,
+        "digest": report.digest,
+        "msgid": _first(facts, "message-id"),
+        "from": b"<" + facts.envelope.sender + b">",
+        "rcpts": len(facts.envelope.recipients),
+        "to": b",".join(facts.envelope.recipients[:_MAX_TOLD]),
+        **_client(facts.client),
+        "octets": facts.octets,
+        "virus": _told(facts.virus),
+        "spam": _spam_word(facts.spam) if facts.spam else "-",
+        "findings": ",".join(dict.fromkeys(f.id for f in facts.findings[:_MAX_TOLD])) or "-",
+        "ms": round(report.ms),
+    }
+    if verdict.logged:
+        told["log-only"] = ",".join(verdict.logged[:_MAX_TOLD])
+    if trouble or verdict.why:
+        told["why"] = trouble or verdict.why
+    return told
+
+
+def _client(client: Client) -> dict[str, str | bytes | int]:
+    told: dict[str, str | bytes | int] = {
+        "uid": client.uid,
+        "direction": client.direction.value,
+        "client": client.ip or "-",
+    }
+    if client.claimed_ip:
+        told["claimed"] = client.claimed_ip
+    if client.auth_user:
+        told["auth"] = client.auth_user
+    return told
+
+
+def _told(check: CheckResult | None) -> str:
+    if check is None:
+        return "-"
+    return f"{check.outcome.value}: {check.detail}" if check.detail else check.outcome.value
+
+
+def _first(facts: Facts, name: str) -> str:
+    return next((h.plain for h in facts.headers if h.name.lower() == name), "-")
+
+
+def as_json(report: Report, *, file: str) -> dict[str, Any]:
+    """Give the object that `qscanner scan --json` prints, keys as in docs/commands.md."""
+    facts, verdict = report.facts, report.verdict
+    ending = ENDINGS[verdict.action]
+    tells = verdict.action in _TELLS_CLIENT
+    return {
+        "file": file,
+        "digest": report.digest,
+        "action": verdict.action.value,
+        "recipients": {
+            to.decode("utf-8", "backslashreplace"): decided.action.value
+            for to, decided in zip(facts.envelope.recipients, verdict.decisions, strict=False)
+        },
+        "rules": list(verdict.rules),
+        "exit_code": REPLIES[ending].exit_without_text,
+        "reply": reply.text(ending, verdict.reply) if tells else None,
+        "findings": [
+            {"id": found.id, "where": found.where, "detail": found.detail}
+            for found in facts.findings
+        ],
+        "checks": _checks(facts),
+        "parts": [
+            {
+                "path": part.path,
+                "names": list(part.names),
+                "kinds": sorted(part.kinds),
+                "octets": part.octets,
+            }
+            for part in facts.parts
+        ],
+        "headers": list(report.lines),
+        "ms": round(report.ms, 1),
+        "id": report.id,
+        "why": verdict.why,
+        "log_only": list(verdict.logged),
+    }
+
+
+def _checks(facts: Facts) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if facts.virus is not None:
+        told["virus"] = {
+            "outcome": facts.virus.outcome.value,
+            "detail": facts.virus.detail,
+            "ms": round(facts.virus.ms, 1),
+        }
+    if facts.spam is not None:
+        score = facts.spam.score
+        told["spam"] = {
+            "outcome": facts.spam.outcome.value,
+            "score": score.score if score else None,
+            "threshold": score.threshold if score else None,
+            "rules": list(score.rules) if score else [],
+            "detail": facts.spam.detail,
+            "ms": round(facts.spam.ms, 1),
+        }
+    return told

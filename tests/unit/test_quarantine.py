@@ -1,0 +1,259 @@
+"""Keeping: durable and whole, once per digest, or an error before anybody was answered."""
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qscanner import quarantine
+from qscanner.model import (
+    Action,
+    Client,
+    Decision,
+    Direction,
+    Envelope,
+    Facts,
+    Finding,
+    Verdict,
+)
+from qscanner.outcomes import Ending, Later, QScannerError
+from qscanner.spool import Message
+from tests.fakes import child
+
+DIGEST = "ab" * 32
+OCTETS = b"Received: x\nSubject: y\n\n\0\xff"
+RECORD = {"id": "1", "why": "\u00fc"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    made = tmp_path / "quarantine"
+    made.mkdir()
+    return str(made)
+
+
+def keep(folder: str, octets: bytes = OCTETS, record: dict[str, Any] | None = None) -> bool:
+    message = Message.of_octets(octets)
+    try:
+        return quarantine.keep(folder, DIGEST, message, record or RECORD)
+    finally:
+        message.close()
+
+
+def kept(folder: str) -> tuple[bytes, Any]:
+    """Give the one hold, and see that there is nothing else."""
+    assert sorted(os.listdir(folder)) == [f"{DIGEST}.eml", f"{DIGEST}.json"]
+    return (
+        Path(folder, f"{DIGEST}.eml").read_bytes(),
+        json.loads(Path(folder, f"{DIGEST}.json").read_text("ascii")),
+    )
+
+
+@pytest.mark.parametrize(
+    "octets", [OCTETS, b"", b"x" * 3_000_000], ids=["usual", "empty", "large"]
+)
+def test_keep(octets: bytes, folder: str) -> None:
+    """Message and record stand there octet for octet, closed to all but owner and group."""
+    assert keep(folder, octets)
+    assert kept(folder) == (octets, RECORD)
+    assert all(os.stat(each.path).st_mode & 0o137 == 0 for each in os.scandir(folder))
+
+
+def test_a_retry_is_the_same_hold(folder: str) -> None:
+    """The second time it is no new hold, and the first copy stays as it is."""
+    assert keep(folder)
+    assert not keep(folder, b"Received: later\nSubject: y\n\n", {"id": "2"})
+    assert kept(folder) == (OCTETS, RECORD)
+
+
+@pytest.mark.parametrize("left", ["eml", "json"])
+def test_half_a_hold_is_none(left: str, folder: str) -> None:
+    """After a crash between the two files the next try makes a whole hold."""
+    keep(folder)
+    Path(folder, f"{DIGEST}.{'json' if left == 'eml' else 'eml'}").unlink()
+    Path(folder, f"{DIGEST}.{left}").write_bytes(b"stale")
+    assert keep(folder)
+    assert kept(folder) == (OCTETS, RECORD)
+
+
+# Fails at the k-th call of fsync or rename (as a crash would, nothing after it happens), then
+# tries again as the sender's next try does.
+CRASH = """
+import os, sys
+from qscanner import quarantine
+from qscanner.spool import Message
+folder, digest, k, again = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "again"
+steps = 0
+def counted(name):
+    real = getattr(os, name)
+    def step(*given):
+        global steps
+        steps += 1
+        if steps == k:
+            os.write(1, name.encode()); os._exit(9)
+        return real(*given)
+    setattr(os, name, step)
+if not again:
+    for name in ("open", "sendfile", "write", "fsync", "rename", "close"):
+        counted(name)
+print(quarantine.keep(folder, digest, Message.of_octets(b"octets"), {"id": "1"}))
+"""
+
+
+@pytest.mark.parametrize("k", range(1, 21))
+def test_killed_at_every_step(k: int, folder: str) -> None:
+    """Killed at the k-th file operation: the next try ends with a whole hold all the same."""
+    first = child.run(CRASH, folder, DIGEST, k, "first")
+    assert first.returncode in (0, 9), first.stderr
+    if f"{DIGEST}.json" in os.listdir(folder):
+        assert Path(folder, f"{DIGEST}.eml").read_bytes() == b"octets"
+    child.said(child.run(CRASH, folder, DIGEST, 0, "again"))
+    assert Path(folder, f"{DIGEST}.eml").read_bytes() == b"octets"
+    assert json.loads(Path(folder, f"{DIGEST}.json").read_bytes()) == {"id": "1"}
+
+
+def test_the_first_copy_is_durable_before_a_retry_is_answered(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retry may come before the first try's fsync: both files and the folder are synced."""
+    keep(folder)
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    assert not keep(folder)
+    assert synced == [f"{folder}/{DIGEST}.eml", f"{folder}/{DIGEST}.json", folder]
+
+
+@pytest.mark.parametrize("kind", ["missing", "a-file"])
+def test_no_folder(kind: str, tmp_path: Path) -> None:
+    """Where there is no folder, it is "later", and none is made."""
+    (tmp_path / "a-file").touch()
+    with pytest.raises(Later, match=kind):
+        keep(str(tmp_path / kind))
+    assert os.listdir(tmp_path) == ["a-file"]
+
+
+TRY = """
+import resource, sys
+from qscanner import quarantine
+from qscanner.outcomes import QScannerError
+from qscanner.spool import Message
+message = Message.of_octets(b"x" * 5000)
+limit = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try: print(quarantine.keep(sys.argv[1], sys.argv[2], message, {"id": "1"}))
+except QScannerError as error: print(error.ending.name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "mode", "want"),
+    [
+        pytest.param(1 << 30, 0o777, "True", id="all-well"),
+        pytest.param(1000, 0o777, "DISK_FULL", id="no-room-for-the-message"),
+        pytest.param(1 << 30, 0o755, "DEFERRED", id="not-writable"),
+        pytest.param(1 << 30, 0o700, "DEFERRED", id="not-even-to-be-entered"),
+    ],
+)
+def test_as_another_user(
+    limit: int, mode: int, want: str, open_tmp: Path, uids: tuple[int | None, ...]
+) -> None:
+    """No room is 53, no right is "later"; nothing half is left."""
+    folder = open_tmp / "quarantine"
+    folder.mkdir()
+    folder.chmod(0o500 if uids[0] is None and mode < 0o777 else mode)
+    said = child.said(child.run(TRY, folder, DIGEST, limit, uid=uids[0]))
+    folder.chmod(0o700)
+    assert said.strip() == want
+    assert len(os.listdir(folder)) == (2 if want == "True" else 0)
+
+
+def test_a_hold_that_is_not_ours_to_read(open_tmp: Path, uids: tuple[int | None, ...]) -> None:
+    """A hold of another user that we cannot make sure of is "later", not "held"."""
+    folder = open_tmp / "quarantine"
+    folder.mkdir()
+    keep(str(folder))
+    folder.chmod(0o755)
+    said = child.said(child.run(TRY, folder, DIGEST, 1 << 30, uid=uids[0]))
+    assert said.strip() == ("False" if uids[0] is None else Ending.DEFERRED.name)
+
+
+def test_the_record_says_everything() -> None:
+    """What the JSON file holds, and that it can be written whatever strangers sent."""
+    envelope = Envelope(
+        sender=b"s\xff@x", recipients=(b"a@y", b"b@y"), raw=b"Fs\xff@x\0Ta@y\0Tb@y\0\0"
+    )
+    facts = Facts(
+        envelope=envelope,
+        client=Client(
+            uid=7,
+            is_trusted=True,
+            direction=Direction.IN,
+            ip="192.0.2.7",
+            host="h",
+            is_relay=True,
+            auth_user="ann",
+            environment={"PASSWORD": "secret"},
+        ),
+        octets=9,
+        findings=(Finding(id="mime.junk", where="1.2/\u202e", detail="\x1b"),),
+    )
+    held, accepted = (
+        Decision(action=Action.QUARANTINE, rules=("r",)),
+        Decision(action=Action.ACCEPT),
+    )
+    verdict = Verdict(
+        action=Action.ACCEPT, decisions=(held, accepted), rules=("r",), why="because"
+    )
+    got = quarantine.record(
+        id="i", digest=DIGEST, kept_at="2026-11-23T10:00:00Z", facts=facts, verdict=verdict
+    )
+    assert json.loads(json.dumps(got)) == {
+        "schema": quarantine.SCHEMA,
+        "id": "i",
+        "digest": DIGEST,
+        "kept_at": "2026-11-23T10:00:00Z",
+        "action": "accept",
+        "rules": ["r"],
+        "why": "because",
+        "octets": 9,
+        "envelope": {
+            "sender": "s\u00ff@x",
+            "recipients": [
+                {"address": "a@y", "action": "quarantine", "rules": ["r"]},
+                {"address": "b@y", "action": "accept", "rules": []},
+            ],
+            "octets": base64.b64encode(envelope.raw).decode(),
+        },
+        "client": {
+            "uid": 7,
+            "is_trusted": True,
+            "direction": "in",
+            "ip": "192.0.2.7",
+            "host": "h",
+            "auth_user": "ann",
+            "is_relay": True,
+        },
+        "findings": [{"id": "mime.junk", "where": "1.2/\u202e", "detail": "\x1b"}],
+    }
+
+
+def test_a_claimed_address_is_shown_as_not_trusted() -> None:
+    """What a stranger claims is in the record for people, beside is_trusted = false."""
+    facts = Facts(
+        envelope=Envelope(sender=b"", recipients=(), raw=b"F\0\0"),
+        client=Client(uid=7, claimed_ip="192.0.2.9"),
+        octets=0,
+    )
+    verdict = Verdict(action=Action.QUARANTINE, decisions=())
+    got = quarantine.record(id="i", digest=DIGEST, kept_at="", facts=facts, verdict=verdict)
+    assert got["client"]["ip"] == "192.0.2.9"
+    assert got["client"]["is_trusted"] is False
+    assert got["envelope"]["recipients"] == []
+
+
+def test_its_errors_end_as_later() -> None:
+    """Whatever keeping raises is temporary to the sender."""
+    assert issubclass(Later, QScannerError)
