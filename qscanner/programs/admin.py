@@ -1,0 +1,95 @@
+"""The admin's command, `qscanner`: check, scan, policy check, version, help.
+
+Called by  people, and by monitoring, which relies on the exit codes of admin_options.Exit.
+Ends       0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
+Careful    a bug of ours must not look like "something found": it ends with 3 and says where.
+"""
+
+import platform
+import sys
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+import qscanner
+from qscanner.codec.problems import expected
+from qscanner.codec.text import for_terminal
+from qscanner.outcomes import QScannerError
+from qscanner.programs import admin_manual
+from qscanner.programs.admin_check import check
+from qscanner.programs.admin_options import Exit, config_option
+from qscanner.programs.admin_policy import policy
+from qscanner.programs.admin_scan import scan
+
+_VERSION = f"qscanner {qscanner.__version__} (Python {platform.python_version()})"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(qscanner.__version__, message=_VERSION)
+@config_option
+def command() -> None:
+    """Look after qscanner, the content scanner in front of the qmail queue.
+
+    Exit codes: 0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
+    """
+
+
+@command.command()
+@config_option
+def version() -> None:
+    """Print the version."""
+    click.echo(_VERSION)
+
+
+@command.command("help")
+@config_option
+@click.option("--where", is_flag=True, help="Print the folder of docs/ and policies/.")
+@click.argument("topic", required=False)
+def help_(topic: str | None, *, where: bool) -> None:
+    """Print a page of the manual, or what pages there are."""
+    place = admin_manual.folder()
+    if place is None:
+        raise click.ClickException("the manual was not installed with this package")
+    topics = admin_manual.topics(place)
+    if where:
+        click.echo(place)
+    elif topic is None:
+        for name, about in topics.items():
+            click.echo(f"{name:14} {about}")
+        click.echo("\nqscanner help TOPIC prints a page, qscanner COMMAND --help the options.")
+    elif topic in topics:
+        _show(admin_manual.page(place, topic))
+    else:
+        raise click.UsageError(f"unknown topic {expected(topic, tuple(topics))}")
+
+
+def _show(page: str) -> None:
+    if sys.stdout.isatty():
+        Console().print(Markdown(page))
+    else:
+        click.echo(page, nl=False)
+
+
+for each in (check, scan, policy):
+    command.add_command(each)
+
+
+def main() -> None:
+    """Run the command line. The one place that catches everything."""
+    try:
+        command(prog_name="qscanner")
+    except QScannerError as error:
+        click.echo(for_terminal(f"qscanner: {error}"), err=True)
+        sys.exit(Exit.DOWN)
+    except Exception as bug:  # noqa: BLE001
+        trace, place = bug.__traceback__, ""
+        while trace is not None:
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+            trace = trace.tb_next
+        click.echo(for_terminal(f"qscanner: bug: {bug!r} at {place}"), err=True)
+        sys.exit(Exit.DOWN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`qscanner policy check`: every mistake and every warning of the rules, each at its line.
+
+Called by  programs.admin.
+Ends       0 fine, 1 warnings, 2 mistakes.
+Careful    nothing is loaded anywhere: a folder can be checked before it is put in place.
+"""
+
+import click
+
+from qscanner.codec.problems import Problem, Problems
+from qscanner.policy.read import load
+from qscanner.policy.warn import warnings
+from qscanner.programs.admin_options import (
+    Exit,
+    config_option,
+    counted,
+    echo_json,
+    json_option,
+    problem_as_json,
+    settings,
+)
+
+
+@click.group()
+@config_option
+def policy() -> None:
+    """Look after the rules in the policies folder."""
+
+
+@policy.command()
+@config_option
+@json_option
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path(file_okay=False))
+@click.pass_context
+def check(context: click.Context, folder: str | None, *, is_json: bool) -> None:
+    """Say all that is wrong with the rules in DIR, by default those of the settings."""
+    folder = folder or settings().policy.dir
+    rules, wrong, doubtful = examined(folder)
+    if is_json:
+        echo_json(
+            {
+                "dir": folder,
+                "rules": rules,
+                "errors": [problem_as_json(each) for each in wrong],
+                "warnings": [problem_as_json(each) for each in doubtful],
+            }
+        )
+    else:
+        for each in wrong:
+            click.echo(each.render())
+        for each in doubtful:
+            click.echo(f"warning: {each.render()}")
+        click.echo(_summary(folder, rules, wrong, doubtful))
+    context.exit(Exit.WRONG if wrong else Exit.FOUND if doubtful else Exit.FINE)
+
+
+def examined(folder: str) -> tuple[int, tuple[Problem, ...], tuple[Problem, ...]]:
+    """Give how many rules a folder has, its mistakes, and its warnings.
+
+    With mistakes there are neither rules nor warnings: all or nothing.
+    """
+    try:
+        loaded = load(folder)
+    except Problems as found:
+        return 0, found.problems, ()
+    return len(loaded.rules), (), tuple(warnings(loaded))
+
+
+def _summary(
+    folder: str, rules: int, wrong: tuple[Problem, ...], doubtful: tuple[Problem, ...]
+) -> str:
+    if wrong:
+        return f"{counted(len(wrong), 'problem')}; as long as they stand, no mail is accepted"
+    said = f"{counted(rules, 'rule')} in {folder}"
+    return f"{said}, {counted(len(doubtful), 'warning')}" if doubtful else f"{said}: fine"
