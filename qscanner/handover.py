@@ -9,7 +9,7 @@ Careful    the order is the promise: durable first, then the log line, then the 
 import time
 from dataclasses import dataclass
 
-from qscanner import outgoing, quarantine
+from qscanner import outgoing, quarantine, reply
 from qscanner.codec import envelope
 from qscanner.codec.frames import Answer
 from qscanner.log import Log
@@ -69,7 +69,7 @@ def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
     verdict = report.verdict
     answer = Answer(
         ending=ENDINGS[verdict.action],
-        words=verdict.reply,
+        text=reply.line(ENDINGS[verdict.action], verdict.reply),
         error_text=settings.queue.error_text,
         program=settings.queue.program,
     )

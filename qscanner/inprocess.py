@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from qscanner import client, config, confine, handover, qmailqueue, slots
+from qscanner import client, config, confine, handover, qmailqueue, reply, slots
 from qscanner.bench import Bench
 from qscanner.codec import envelope, frames
 from qscanner.codec.frames import Answer
@@ -114,7 +114,7 @@ def _hear(
         raise OutOfTime("the scan did not end in the time of [limits] time")
     fds = array.array("i")
     packet, ancillary, flags, _ = ours.recvmsg(
-        frames.MAX_OCTETS + 1, socket.CMSG_LEN(_FDS * fds.itemsize), socket.MSG_CMSG_CLOEXEC
+        frames.MAX_ANSWER_OCTETS + 1, socket.CMSG_LEN(_FDS * fds.itemsize), socket.MSG_CMSG_CLOEXEC
     )
     if not packet:
         raise Later(f"the scanning process died{child.wait()}")
@@ -157,7 +157,7 @@ def _be_the_child(theirs: socket.socket, job: _Job) -> NoReturn:
             answer, fds = _work(job, chosen, log)
         except QScannerError as error:
             log.trouble(str(error))
-            answer = Answer(ending=error.ending, error_text=chosen.queue.error_text)
+            answer = Answer(ending=error.ending, text=reply.line(error.ending, None))
         except MemoryError:
             log.trouble("out of memory while scanning: raise [limits] memory or the softlimit")
             answer = Answer(ending=Ending.OUT_OF_MEMORY)

@@ -69,13 +69,18 @@ def text(ending: Ending, words: str | None) -> str:
     return printable(words or reply.text, max_octets=MAX_OCTETS - 1 - len(tail)) + tail
 
 
-def answer(ending: Ending, words: str | None, where: tuple[int, int] | None) -> int:
-    """Write the text where a channel is proven, and give the exit code to end with."""
+def line(ending: Ending, words: str | None) -> str:
+    """Give what is written to the reply channel: the text behind its letter, or ""."""
+    return REPLIES[ending].letter + text(ending, words)
+
+
+def answer(ending: Ending, said: str, where: tuple[int, int] | None) -> int:
+    """Write what line() gave where a channel is proven, and give the exit code to end with."""
     reply = REPLIES[ending]
-    if where is None or not reply.letter:
+    if where is None or not reply.letter or not said:
         return reply.exit_without_text
     fd, code = where
-    octets = (reply.letter + text(ending, words)).encode("ascii")
+    octets = said.encode("ascii", "replace")[:MAX_OCTETS]
     try:
         written = os.write(fd, octets)
     except OSError:

@@ -71,7 +71,7 @@ def run() -> NoReturn:
         confine.restore(limits)
         qmailqueue.become(answer.program, *outgoing)
     where = reply.channel(answer.error_text, proven, os.environb)
-    raise _Ended(reply.answer(answer.ending, answer.words, where))
+    raise _Ended(reply.answer(answer.ending, answer.text, where))
 
 
 def _guard_descriptors() -> None:

@@ -227,3 +227,15 @@ def test_plain_texts_do_not_ask_magic(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == []
     look(b"Subject: x\nContent-Type: text/plain\n\n" + EXE)
     assert asked == [EXE]
+
+
+def test_what_was_left_is_no_longer_held() -> None:
+    """Only archives in each other keep memory: ten in a row do not."""
+    content = gzip.compress(b"x" * 10, 0)
+    part_of = (
+        attached("a.gz", content).decode().partition("--A\n\nHello\n")[2].partition("--A--")[0]
+    )
+    octets = b"From: a@b\nContent-Type: multipart/mixed; boundary=A\n\n" + part_of.encode() * 10
+    looked, _ = look(octets, limits=replace(Limits(), decoded=10 * len(content) - 1))
+    assert len(looked.parts) == 20
+    assert looked.findings == ()

@@ -70,3 +70,17 @@ def test_looking_ahead_has_a_budget() -> None:
         delimiters.occurring(["A"], 1)
     assert delimiters.is_blind
     assert delimiters.occurring(["A"], 1) == ["A"]
+
+
+def test_open_multiparts_that_never_go_on_cost_nothing() -> None:
+    """What was searched to the end is not searched again for each part (seconds, not hours)."""
+    octets = b"\n--A\nx" * 20_000 + b"\n" * 1_000_000
+    delimiters: Delimiters[str] = Delimiters(octets)
+    for number in range(30):
+        delimiters.enter(f"never {number}", [f"never {number}"], 0)
+    delimiters.enter("A", ["A"], 0)
+    at = seen = 0
+    while following := delimiters.next(at + 1):
+        at = following.start
+        seen += 1
+    assert seen == 20_000

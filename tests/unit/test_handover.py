@@ -149,8 +149,8 @@ def test_durable_before_the_log_line(place: Place) -> None:
 
 def test_the_words_of_a_refusal(place: Place) -> None:
     """The rule's reply travels with the answer; what an accepted one says is nobody's business."""
-    assert place.settle(verdict(*[Action.REJECT] * 3, reply="no")).answer.words == "no"
-    assert place.settle(verdict(*[Action.REJECT] * 3)).answer.words is None
+    assert place.settle(verdict(*[Action.REJECT] * 3, reply="no")).answer.text == "Dno (#5.7.1)"
+    assert place.settle(verdict(*[Action.REJECT] * 3)).answer.text.endswith(" (#5.7.1)")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ told = {}
 begun = time.monotonic()
 try:
     answer, fds = inprocess.ask(message, b"Fs@x\\0Ta@y\\0\\0", proven=proven, begun=begun)
-    told = {"ending": answer.ending.name, "words": answer.words, "program": answer.program,
+    told = {"ending": answer.ending.name, "text": answer.text, "program": answer.program,
             "error_text": answer.error_text}
     if fds:
         told["message"], told["envelope"] = (
@@ -106,7 +106,7 @@ def test_a_refused_message(site: Site) -> None:
     """The ending and the words, no descriptors, nothing held."""
     heard = ask(site, mails.infected())
     assert heard.told["ending"] == "REJECTED"
-    assert "virus" in heard.told["words"]
+    assert "virus" in heard.told["text"]
     assert "message" not in heard.told
     assert site.held() == []
 

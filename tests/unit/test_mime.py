@@ -144,6 +144,15 @@ def test_bodies(body: str) -> None:
     assert SECRET in [leaf.decode() for leaf in view(mail(top, body), LIMITS).leaves]
 
 
+def test_parts_behind_the_end_are_told() -> None:
+    """An early end is odd; an ordinary epilogue is not."""
+    early = mail(
+        "Content-Type: multipart/mixed; boundary=A", f"--A\n\nx\n--A--\n--A\n{LEAF}--A--\n"
+    )
+    assert ids(view(early, LIMITS)) == ["mime.after-close"]
+    assert ids(view(multipart(LEAF) + b"a footer of a list\n", LIMITS)) == []
+
+
 def test_8bit_boundary_and_crcrlf() -> None:
     """A boundary of 8-bit octets; line ends CR CR LF and bare CR."""
     octets = multipart(LEAF, boundary="\xe4\xff")

@@ -134,7 +134,7 @@ def test_endings_that_qmail_words(
 ) -> None:
     """No text, nothing written, and the table's code, even where a channel is proven."""
     assert reply.text(ending, words) == ""
-    assert reply.answer(ending, words, (pipe[1], 82)) == REPLIES[ending].exit_without_text
+    assert reply.answer(ending, "Dwords", (pipe[1], 82)) == REPLIES[ending].exit_without_text
     os.close(pipe[1])
     assert os.read(pipe[0], 1000) == b""
 
@@ -158,7 +158,7 @@ def test_answer(
 ) -> None:
     """The text with its letter and enhanced code is on the pipe, in one line without an end."""
     row = REPLIES[ending]
-    assert reply.answer(ending, words, (pipe[1], code)) == code
+    assert reply.answer(ending, reply.line(ending, words), (pipe[1], code)) == code
     os.close(pipe[1])
     said = os.read(pipe[0], 1000).decode("ascii")
     assert said == f"{row.letter}{want or row.text} (#{row.dsn})"
@@ -201,7 +201,7 @@ def test_half_a_text_is_none(tmp_path: Path) -> None:
         "from qscanner import reply; from qscanner.outcomes import Ending\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
-        "print(reply.answer(Ending.REJECTED, 'words', (fd, 82)), os.fstat(fd).st_size)\n"
+        "print(reply.answer(Ending.REJECTED, 'Dmore words', (fd, 82)), os.fstat(fd).st_size)\n"
     )
     assert child.said(child.run(code, tmp_path / "file")) == "31 10\n"
 
