@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from qscanner import outgoing, quarantine, reply
 from qscanner.codec import envelope
 from qscanner.codec.frames import Answer
+from qscanner.intake import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
 from qscanner.log import Log
 from qscanner.model import Action, Verdict
 from qscanner.outcomes import QScannerError
 from qscanner.report import ENDINGS, Mail, Report, edits_of, event
 from qscanner.settings import Settings
-from qscanner.spool import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,8 @@ Careful    a child that kept the reply channel open would hold the SMTP session:
            packet of at most 8 kB from it.
 """
 
-import array
 import functools
 import os
-import select
 import signal
 import socket
 import sys
@@ -18,13 +16,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from qscanner import client, config, confine, handover, qmailqueue, reply, slots
+from qscanner import client, config, confine, descriptors, handover, qmailqueue, reply, slots
 from qscanner.bench import Bench
 from qscanner.codec import envelope, frames
 from qscanner.codec.frames import Answer
 from qscanner.deadline import Deadline
 from qscanner.log import Log
-from qscanner.outcomes import Ending, Later, OutOfTime, QScannerError
+from qscanner.outcomes import Ending, Later, QScannerError
 from qscanner.report import Mail
 from qscanner.scan import scan
 from qscanner.settings import Settings
@@ -108,26 +106,18 @@ class _Child:
 def _hear(
     ours: socket.socket, child: _Child, *, within_s: float
 ) -> tuple[Answer, tuple[int, int] | None]:
-    poll = select.poll()
-    poll.register(ours, select.POLLIN)
-    if not poll.poll(within_s * 1000):
-        raise OutOfTime("the scan did not end in the time of [limits] time")
-    fds = array.array("i")
-    packet, ancillary, flags, _ = ours.recvmsg(
-        frames.MAX_ANSWER_OCTETS + 1, socket.CMSG_LEN(_FDS * fds.itemsize), socket.MSG_CMSG_CLOEXEC
+    packet, fds = descriptors.hear(
+        ours, max_octets=frames.MAX_ANSWER_OCTETS + 1, max_fds=_FDS, within_s=within_s
     )
     if not packet:
         raise Later(f"the scanning process died{child.wait()}")
-    for level, kind, octets in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(octets[: len(octets) - len(octets) % fds.itemsize])
     try:
         answer = frames.decode(packet)
     except frames.FrameError as error:
         raise Later(f"the scanning process answered rubbish: {error}") from error
     if answer.ending is not Ending.ACCEPTED:
         return answer, None
-    if len(fds) != _FDS or flags & socket.MSG_CTRUNC:
+    if len(fds) != _FDS:
         raise Later("the scanning process accepted the message without handing it over")
     return answer, (fds[0], fds[1])
 
@@ -151,21 +141,23 @@ def _be_the_child(theirs: socket.socket, job: _Job) -> NoReturn:
     try:
         fds: tuple[int, ...] = ()
         try:
-            _let_go(job.proven)
+            _let_go(job.proven, is_reply=chosen.queue.error_text.startswith("2:"))
             limits = chosen.limits
             confine.scanner(memory_octets=limits.memory, cpu_s=limits.time, parent=job.parent)
             answer, fds = _work(job, chosen, log)
         except QScannerError as error:
             log.trouble(str(error))
             answer = Answer(ending=error.ending, text=reply.line(error.ending, None))
+        except OSError as error:  # no descriptors, no threads: the machine's trouble, not a bug
+            log.trouble(f"cannot scan now: {error}")
+            answer = Answer(ending=Ending.DEFERRED, text=reply.line(Ending.DEFERRED, None))
         except MemoryError:
             log.trouble("out of memory while scanning: raise [limits] memory or the softlimit")
             answer = Answer(ending=Ending.OUT_OF_MEMORY)
         except Exception as bug:  # noqa: BLE001 - the child's main(): a bug is "later"
             log.bug(bug)
             answer = Answer(ending=Ending.BUG)
-        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        theirs.sendmsg([frames.encode(answer)], passed)
+        descriptors.say(theirs, frames.encode(answer), fds)
         code = 0
     finally:
         os._exit(code)
@@ -180,10 +172,14 @@ def where_to_log() -> str:
     return "syslog" if chosen.queue.error_text.startswith("2:") else chosen.log.to
 
 
-def _let_go(proven: frozenset[int]) -> None:
-    """Give up the caller's pipes; /dev/null takes the low numbers, so that no file gets them."""
+def _let_go(proven: frozenset[int], *, is_reply: bool) -> None:
+    """Give up the caller's pipes; /dev/null takes the low numbers, so that no file gets them.
+
+    `is_reply` says that stderr is the reply channel: then no library's words may land there.
+    """
     nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in {0, 1, *proven} - {2}:
+    kept = set[int]() if is_reply else {2}
+    for fd in {0, 1, 2, *proven} - kept:
         os.dup2(nothing, fd, inheritable=False)
     os.close(nothing)
 

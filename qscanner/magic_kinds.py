@@ -33,7 +33,7 @@ def type_of(content: bytes) -> str | None:
     """
     try:
         answer: str = _magic().from_buffer(content[:LOOKED_AT])
-    except (MagicError, RuntimeError):
+    except (MagicError, RuntimeError, MemoryError):
         raise
     except Exception as error:
         raise MagicError(f"libmagic: {type(error).__name__}") from error
@@ -54,6 +54,8 @@ def _magic() -> Any:
                 import magic
             # Debian has two packages of this name; file(1)'s own has no Magic.
             return magic.Magic(mime=True, magic_file=database, uncompress=False)
+        except MemoryError:
+            raise
         except Exception as error:
             raise MagicError(f"libmagic cannot be used: {error}") from error
     raise MagicError("libmagic is not there: install libmagic1 or pylibmagic")

@@ -32,7 +32,7 @@ from qscanner.model import Finding, Header, Where
 from qscanner.settings import Limits
 
 _KIB = 1 << 10
-_CUT_OCTETS = 64 * _KIB  # longer stretches of body are kept out of the stdlib
+_CUT_OCTETS = 2 * _KIB  # longer stretches of body are kept out of the stdlib
 _HEAD_OCTETS = 1024 * _KIB
 _EOL = re.compile(rb"\r\n\Z|\n\Z|\r\Z")
 _MAX_BOUNDARIES = 8
@@ -80,6 +80,8 @@ def view(octets: Octets, limits: MimeLimits) -> View:
     for step in (feeder.run, lambda: _Reader(feeder).view()):
         try:
             seen = step() or seen
+        except MemoryError:
+            raise  # not the message's doing: the next try may have more
         except Exception as error:  # noqa: BLE001  the stdlib may raise anything on hostile input
             trouble.append(Finding(id="mime.parser-error", detail=type(error).__name__))
     if not trouble:
@@ -263,7 +265,6 @@ class _Reader:
 
     def __init__(self, feeder: _Feeder) -> None:
         self._feeder = feeder
-        self._mark = re.compile(feeder.mark + r"(\d+);")
         self._leaves: list[Leaf] = []
         self._findings: list[Finding] = []
         self._may_have_uu = feeder.octets.find(b"begin") >= 0
@@ -330,12 +331,14 @@ class _Reader:
 
     def _payload(self, text: str) -> Payload:
         pieces: list[bytes | tuple[int, int]] = []
-        # The mark is a secret of this view, so no message can hold it.
-        for place, piece in enumerate(self._mark.split(text)):
-            if place % 2:
-                pieces.append(self._feeder.spans[int(piece)])
-            elif piece:
-                pieces.append(piece.encode("latin-1"))
+        # The mark is a secret of this view, so no message can hold it: "12;" stands behind each.
+        for place, piece in enumerate(text.split(self._feeder.mark)):
+            rest = piece
+            if place:
+                number, _, rest = piece.partition(";")
+                pieces.append(self._feeder.spans[int(number)])
+            if rest:
+                pieces.append(rest.encode("latin-1"))
         return Payload(octets=self._feeder.octets, pieces=tuple(pieces))
 
 

@@ -5,32 +5,86 @@ Ends       never by itself; raises nothing.
 Careful    only 31, 71, 53, 54, 55 and 81 mean the same to every qmail (qmail-queue(8) and its
            descendants), so no other number is used but those the interface itself fixes.
            An unknown trouble is "later": nothing here defaults to a refusal.
+           The first stage of the queue program loads this: no enum, no dataclasses.
 """
 
-import enum
-from dataclasses import dataclass
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-class Ending(enum.Enum):
-    """Every way out of the queue program, but the real queue program's own (it is exec'd)."""
+class _Frozen:
+    """Values whose attributes are set once."""
 
-    ACCEPTED = "accepted"
-    HELD = "held"
-    DISCARDED = "discarded"
-    REJECTED = "rejected"
-    DEFERRED = "deferred"
-    ADDRESS_TOO_LONG = "address too long"
-    OUT_OF_MEMORY = "out of memory"
-    DEADLINE = "deadline"
-    DISK_FULL = "disk full"
-    CUT_SHORT = "cut short"
-    UNUSABLE = "settings or queue program unusable"
-    BUG = "bug"
-    BAD_ENVELOPE = "bad envelope"
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"{name} cannot be changed")
+        object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class _Closed(type):
+    """Lets the members of Ending be listed, counted and looked up by name."""
+
+    def __iter__(cls) -> "Iterator[Ending]":
+        return iter(REPLIES)
+
+    def __len__(cls) -> int:
+        return len(REPLIES)
+
+    def __getitem__(cls, name: str) -> "Ending":
+        """Give the member of this name. Raises KeyError."""
+        return {ending.name: ending for ending in REPLIES}[name]
+
+
+class Ending(_Frozen, metaclass=_Closed):
+    """Every way out of the queue program, but the real queue program's own (it is exec'd).
+
+    A closed set, but no enum.Enum: to load enum takes as long as all else that the first stage of
+    the queue program does, which is started for every message.
+    """
+
+    __slots__ = ("name", "value")
+
+    ACCEPTED: "Ending"
+    HELD: "Ending"
+    DISCARDED: "Ending"
+    REJECTED: "Ending"
+    DEFERRED: "Ending"
+    ADDRESS_TOO_LONG: "Ending"
+    OUT_OF_MEMORY: "Ending"
+    DEADLINE: "Ending"
+    DISK_FULL: "Ending"
+    CUT_SHORT: "Ending"
+    UNUSABLE: "Ending"
+    BUG: "Ending"
+    BAD_ENVELOPE: "Ending"
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"<Ending.{self.name}>"
+
+
+Ending.ACCEPTED = Ending("ACCEPTED", "accepted")
+Ending.HELD = Ending("HELD", "held")
+Ending.DISCARDED = Ending("DISCARDED", "discarded")
+Ending.REJECTED = Ending("REJECTED", "rejected")
+Ending.DEFERRED = Ending("DEFERRED", "deferred")
+Ending.ADDRESS_TOO_LONG = Ending("ADDRESS_TOO_LONG", "address too long")
+Ending.OUT_OF_MEMORY = Ending("OUT_OF_MEMORY", "out of memory")
+Ending.DEADLINE = Ending("DEADLINE", "deadline")
+Ending.DISK_FULL = Ending("DISK_FULL", "disk full")
+Ending.CUT_SHORT = Ending("CUT_SHORT", "cut short")
+Ending.UNUSABLE = Ending("UNUSABLE", "settings or queue program unusable")
+Ending.BUG = Ending("BUG", "bug")
+Ending.BAD_ENVELOPE = Ending("BAD_ENVELOPE", "bad envelope")
+
+
+class Reply(_Frozen):
     """One ending as qmail and the SMTP client hear it.
 
     `exit_without_text` is the exit code where no reply channel is proven; `letter` opens the text
@@ -38,11 +92,16 @@ class Reply:
     are what the client is told; `text` is our words where the rule or reason gives none.
     """
 
-    exit_without_text: int
-    smtp: int
-    dsn: str
-    letter: str = ""
-    text: str = ""
+    __slots__ = ("dsn", "exit_without_text", "letter", "smtp", "text")
+
+    def __init__(
+        self, *, exit_without_text: int, smtp: int, dsn: str, letter: str = "", text: str = ""
+    ) -> None:
+        self.exit_without_text = exit_without_text
+        self.smtp = smtp
+        self.dsn = dsn
+        self.letter = letter
+        self.text = text
 
 
 REPLIES: dict[Ending, Reply] = {

@@ -11,16 +11,16 @@ import os
 
 from qscanner.codec.block import fields
 from qscanner.codec.text import printable
-from qscanner.model import Edits
-from qscanner.spool import (
+from qscanner.intake import (
     IN_MEMORY_OCTETS,
-    Message,
     copy,
     memory_file,
     seal,
     unlinked_file,
     write_all,
 )
+from qscanner.model import Edits
+from qscanner.spool import Message
 
 OURS = ("X-Qscanner", "X-Spam-Flag", "X-Spam-Status", "X-Spam-Level")
 MAX_LINE_OCTETS = 990  # RFC 5322 2.1.1 allows 998

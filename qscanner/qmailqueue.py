@@ -7,19 +7,23 @@ Careful    descriptors share their offset with every copy: both are rewound imme
            signals survive an exec, and Python ignores SIGPIPE and SIGXFSZ.
 """
 
-import contextlib
+import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import os
-import signal
-from collections.abc import Mapping
-from typing import NoReturn
 
 from qscanner.outcomes import Unusable
 
+TYPE_CHECKING = False  # the first stage of the queue program loads this: nothing heavy
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
 MARK = b"QSCANNER_PID"  # in the environment of what we exec: a loop comes back with the same pid
-_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+AWAY = b"QSCANNER_AWAY"  # programs/queue.c tells the Python program: do not ask the daemon again
+_OURS = ("qscanner-queue", "qscanner-queue-python")
+_PYTHON_IGNORES = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 
-def refuse_a_loop(environment: Mapping[bytes, bytes]) -> None:
+def refuse_a_loop(environment: "Mapping[bytes, bytes]") -> None:
     """Raise Unusable where this very process was exec'd by qscanner-queue before."""
     if environment.get(MARK) == b"%d" % os.getpid():
         raise Unusable(
@@ -30,24 +34,33 @@ def refuse_a_loop(environment: Mapping[bytes, bytes]) -> None:
 def prove_usable(program: str, ourselves: str = "") -> None:
     """Raise Unusable where the program is missing, may not be executed by us, or is ourselves.
 
-    `ourselves` is the path of the running program, "" where that does not matter.
+    `ourselves` is the path of the running program, beside which the queue programs are; "" where
+    that does not matter.
     """
     if not os.path.isfile(program):
         raise Unusable(f"queue.program {program} does not exist: set [queue] program")
     if not os.access(program, os.X_OK, effective_ids=True):
         raise Unusable(f"queue.program {program} may not be executed by uid {os.geteuid()}")
-    with contextlib.suppress(OSError):
-        if ourselves and os.path.samefile(program, ourselves):
-            raise Unusable(f"queue.program {program} is qscanner-queue itself: a loop")
+    beside = (os.path.join(os.path.dirname(ourselves), name) for name in _OURS)
+    if ourselves and any(_is_same_file(program, one) for one in (ourselves, *beside)):
+        raise Unusable(f"queue.program {program} is qscanner-queue itself: a loop")
 
 
-def become(program: str, message: int, envelope: int) -> NoReturn:
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def become(program: str, message: int, envelope: int) -> "NoReturn":
     """Exec the program with the message on fd 0 and the envelope on fd 1, both from their start.
 
     Raises Unusable where the exec fails; fd 0 and 1 are then no longer the caller's.
     """
     environment = dict(os.environb)
     environment[MARK] = b"%d" % os.getpid()
+    environment.pop(AWAY, None)
     try:
         os.dup2(message, 0)
         os.dup2(envelope, 1)
@@ -61,8 +74,7 @@ def become(program: str, message: int, envelope: int) -> NoReturn:
 
 def _restore() -> None:
     """Undo what Python and we changed and an exec would hand on."""
-    signal.alarm(0)
+    _signal.alarm(0)
     for number in _PYTHON_IGNORES:
-        with contextlib.suppress(OSError, ValueError):
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())

@@ -3,51 +3,124 @@
 Called by  handover, for what is held and for copies a rule asks for.
 Ends       when both files and their folder are on disk; raises DiskFull or Later.
 Careful    the digest is the name: each retry of a sender is the same hold, and the first copy
-           stays. The JSON file is written last: where it stands, the message is whole.
+           stays; but a later try may be held for more recipients, whom the record must name.
+           The JSON file is written last: where it stands, the message is whole.
 """
 
 import base64
+import contextlib
+import errno
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qscanner.codec.block import below_received
 from qscanner.codec.text import readable
-from qscanner.model import Client, Envelope, Facts, Verdict
+from qscanner.intake import copy, write_all
+from qscanner.model import Action, Client, Envelope, Facts, Verdict
 from qscanner.outcomes import Later
-from qscanner.spool import Message, copy, sync_folder, write_all, write_durably
+from qscanner.spool import Message, sync_folder, write_durably
 
 SCHEMA = 1
+_HELD = Action.QUARANTINE.value
+_PIECE = 1 << 20  # octets that are compared at a time
+_NO_FILE = {errno.ENOENT, errno.ELOOP, errno.ENXIO}  # nothing, a symbolic link, a socket
 
 
 def keep(folder: str, digest: str, message: Message, record: Mapping[str, Any]) -> bool:
-    """Make message and record durable under the digest. Gives whether this is a new hold.
+    """Make message and record durable under the digest.
 
-    Raises DiskFull where there is no room, Later where the folder may not be written by us.
+    Gives whether it is held now for somebody for whom it was not held before. Raises DiskFull
+    where there is no room, Later where the folder may not be written by us.
     """
-    if _is_kept(folder, digest):
+    before = _before(folder, digest, message)
+    if before is not None and _held_for(record) <= _held_for(before):
         return False
-    octets = json.dumps(record, ensure_ascii=True, indent=1).encode("ascii")
-    write_durably(folder, f"{digest}.eml", lambda fd: copy(message.fd, fd, 0, message.size))
+    if before is None:
+        write_durably(folder, f"{digest}.eml", lambda fd: copy(message.fd, fd, 0, message.size))
+    octets = json.dumps(_joined(before or {}, record), ensure_ascii=True, indent=1).encode("ascii")
     write_durably(folder, f"{digest}.json", lambda fd: write_all(fd, octets))
     return True
 
 
-def _is_kept(folder: str, digest: str) -> bool:
-    """Say whether a whole hold stands there, and make sure that it is on disk before we do."""
+def _before(folder: str, digest: str, message: Message) -> dict[str, Any] | None:
+    """Give the record of the hold that stands there, and make sure that it is on disk.
+
+    None where there is none, or where what bears the name is no record, or not this message: a
+    damaged disk or a stranger's file must not be answered for.
+    """
+    path = os.path.join(folder, digest)
     try:
-        for ending in ("eml", "json"):
-            fd = os.open(os.path.join(folder, f"{digest}.{ending}"), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        with _opened(f"{path}.eml") as kept, _opened(f"{path}.json") as known:
+            if not (_is_file(kept) and _is_file(known)):
+                return None
+            os.fsync(kept)
+            os.fsync(known)
+            found = _read(known) if _is_same(kept, message) else None
         sync_folder(folder)
-    except FileNotFoundError:
-        return False
     except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
         raise Later(f"cannot look into the quarantine {folder}: {error.strerror}") from error
-    return True
+    return found
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # no FIFO waits
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _is_file(fd: int) -> bool:
+    return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def _is_same(fd: int, message: Message) -> bool:
+    """Say whether a file holds the message, but for the Received field of another try."""
+    kept = Message.of(fd)
+    here, there = below_received(kept.octets), below_received(message.octets)
+    is_same = kept.size - here == message.size - there and all(
+        kept.octets[here + at : here + at + _PIECE]
+        == message.octets[there + at : there + at + _PIECE]
+        for at in range(0, kept.size - here, _PIECE)
+    )
+    kept.release()
+    return is_same
+
+
+def _read(fd: int) -> dict[str, Any] | None:
+    """Give the record in a file, None where it is none."""
+    try:
+        found = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
+        _held_for(found)
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return None
+    return dict(found)
+
+
+def _held_for(record: Mapping[str, Any]) -> set[int]:
+    """Give the places of the recipients for whom it is held; -1 where it is held as a whole."""
+    to = record.get("envelope", {}).get("recipients", [])
+    held = {place for place, each in enumerate(to) if each.get("action") == _HELD}
+    return held | ({-1} if record.get("action") == _HELD else set())
+
+
+def _joined(before: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the record, with those for whom it was held at an earlier try still among the held.
+
+    The digest covers the envelope, so the recipients are the same, in the same order.
+    """
+    held = _held_for(before) - {-1}
+    if not held:
+        return record
+    was, now = (each["envelope"]["recipients"] for each in (before, record))
+    to = [was[place] if place in held else each for place, each in enumerate(now)]
+    return {**record, "envelope": {**record["envelope"], "recipients": to}}
 
 
 def record(

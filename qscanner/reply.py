@@ -10,17 +10,19 @@ Careful    under some servers fd 4 or 6 is a socket, a log or somebody's file. O
 import fcntl
 import os
 import stat
-from collections.abc import Mapping
 
-from qscanner.codec.text import printable
 from qscanner.outcomes import REPLIES, Ending
+
+TYPE_CHECKING = False  # the first stage of the queue program loads this: nothing heavy
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_OCTETS = 255  # of the text with its letter: notqmail's qmail.c
 _USUAL = (6, 4)  # under "auto", in this order, both with exit 82
 _EXIT, _EXIT_ERROR_FD = 82, 88
 
 
-def prove(environment: Mapping[bytes, bytes]) -> frozenset[int]:
+def prove(environment: "Mapping[bytes, bytes]") -> frozenset[int]:
     """Give the descriptors among $ERROR_FD, 6, 4 and 2 that are pipes we may write.
 
     To be called before anything is opened: a later pipe of our own must not be taken for one.
@@ -28,7 +30,7 @@ def prove(environment: Mapping[bytes, bytes]) -> frozenset[int]:
     return frozenset(fd for fd in (_error_fd(environment), *_USUAL, 2) if _is_pipe(fd))
 
 
-def _error_fd(environment: Mapping[bytes, bytes]) -> int:
+def _error_fd(environment: "Mapping[bytes, bytes]") -> int:
     value = environment.get(b"ERROR_FD", b"")
     return int(value) if value.isdigit() and len(value) <= len("1048576") else -1
 
@@ -43,7 +45,7 @@ def _is_pipe(fd: int) -> bool:
 
 
 def channel(
-    error_text: str, proven: frozenset[int], environment: Mapping[bytes, bytes]
+    error_text: str, proven: frozenset[int], environment: "Mapping[bytes, bytes]"
 ) -> tuple[int, int] | None:
     """Give (descriptor, exit code) of the reply channel by the setting `error_text`, or None."""
     if error_text == "none":
@@ -62,6 +64,8 @@ def text(ending: Ending, words: str | None) -> str:
 
     "" for endings that qmail words itself.
     """
+    from qscanner.codec.text import printable  # whoever only writes a text needs it not
+
     reply = REPLIES[ending]
     if not reply.letter:
         return ""

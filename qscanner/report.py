@@ -5,10 +5,13 @@ Ends       never by itself; raises nothing.
 Careful    everything of strangers' goes through printable(), in log.line() or outgoing.line().
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from qscanner import outgoing, reply
+from qscanner.codec import block
 from qscanner.model import Action, CheckResult, Client, Edits, Envelope, Facts, Outcome, Verdict
 from qscanner.outcomes import REPLIES, Ending
 from qscanner.spool import Message
@@ -25,7 +28,7 @@ _MAX_STARS = 50
 _MAX_TOLD = 10  # rules, findings, recipients in a log line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Mail:
     """One message as it comes to be scanned; `pid` is the queue program's, qmail's qp."""
 
@@ -34,16 +37,32 @@ class Mail:
     client: Client
     pid: int = 0
 
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 (hex) of the octets below the top Received field and of the envelope.
+
+        The receiving server writes a fresh Received for each try of a sender: the rest is the key
+        by which a retry is recognised.
+        """
+        octets = self.message.octets
+        below = hashlib.sha256(memoryview(octets)[block.below_received(octets) :])
+        below.update(self.envelope.raw)
+        return below.hexdigest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a scan found out. `lines` are the header lines we would add; `ms` is milliseconds."""
+    """What a scan found out. `lines` are the header lines we would add; `ms` is milliseconds.
+
+    `emergency` says who accepts unscanned mail, where that made a difference to this message.
+    """
 
     id: str
     digest: str
     facts: Facts
     verdict: Verdict
     lines: tuple[str, ...]
+    emergency: str = ""
     ms: float
 
 
@@ -113,10 +132,19 @@ def event(
         **_client(facts.client),
         "octets": facts.octets,
         "virus": _told(facts.virus),
+        **({"emergency": report.emergency} if report.emergency else {}),
         "spam": _spam_word(facts.spam) if facts.spam else "-",
         "findings": ",".join(dict.fromkeys(f.id for f in facts.findings[:_MAX_TOLD])) or "-",
         "ms": round(report.ms),
     }
+    for action, key in ((Action.QUARANTINE, "held"), (Action.DISCARD, "discarded")):
+        theirs = [
+            to
+            for to, decided in zip(facts.envelope.recipients, verdict.decisions, strict=False)
+            if decided.action is action is not verdict.action
+        ]
+        if theirs:  # otherwise the verdict says it of all
+            told[key] = b",".join(theirs[:_MAX_TOLD])
     if verdict.logged:
         told["log-only"] = ",".join(verdict.logged[:_MAX_TOLD])
     if trouble or verdict.why:

@@ -1,17 +1,17 @@
 """THE path: one message through every check and policy, every stage by name.
 
-Called by  inprocess (one message and out), `qscanner scan`; later the workers and other doors.
+Called by  worker (of the daemon), inprocess (one message and out), `qscanner scan`.
 Ends       with a Report. A check that cannot answer is in it as "unavailable"; a bug raises.
 Careful    the servers are asked first and answer while we parse, so that all run side by side;
            they are joined before policy decides. Nothing is kept, answered or logged here.
 """
 
-import hashlib
 import os
 import time
+from dataclasses import replace
 from functools import partial
 
-from qscanner import mime
+from qscanner import emergency, mime
 from qscanner.archives import Budget
 from qscanner.asking import Question
 from qscanner.bench import Bench
@@ -19,8 +19,8 @@ from qscanner.checks import attachments, clamav_sight, headers, spam, virus
 from qscanner.codec import block
 from qscanner.deadline import Deadline
 from qscanner.embedded import Embedded
-from qscanner.model import CheckResult, Facts, Finding, Outcome
-from qscanner.policy.decide import decide
+from qscanner.model import Action, CheckResult, Facts, Finding, Outcome
+from qscanner.policy.decide import EMERGENCY, OnFailure, decide
 from qscanner.report import Mail, Report, lines
 from qscanner.spool import Message
 
@@ -30,15 +30,16 @@ _ID_OCTETS = 3
 
 def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
     """Look at one message and decide. Raises OutOfTime, or what is a bug of ours."""
-    begun, id = time.monotonic(), new_id()
-    if mail.message.size > bench.settings.limits.message:
-        return _unseen(mail, bench, id=id, begun=begun)
+    limits = bench.settings.limits
+    if mail.message.size > limits.message:
+        detail = f"{mail.message.size} octets, [limits] message is {limits.message}"
+        return unseen(mail, bench, Finding(id=TOO_LARGE, detail=detail))
+    begun = time.monotonic()
     virus_asked = _ask_clamd(mail.message, bench, deadline)
     spam_asked = _ask_spamd(mail.message, bench, deadline)
     embedded = Embedded(bench.yara, within_s=deadline.within(bench.settings.virus.yara.within))
     embedded.feed("", mail.message.octets)
 
-    limits = bench.settings.limits
     view = mime.view(mail.message.octets, mime.MimeLimits.of(limits))
     looked = attachments.look(view, Budget.of(limits), embedded.feed, deadline=deadline)
     found = (*view.findings, *looked.findings, *headers.look(view))
@@ -55,33 +56,36 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         virus=virus_result,
         spam=spam_result,
     )
-    return _report(facts, bench, digest(mail), id=id, begun=begun)
+    return _report(mail, facts, bench, begun=begun)
 
 
-def _unseen(mail: Mail, bench: Bench, *, id: str, begun: float) -> Report:
-    """Report a message that is larger than [limits] message: only its headers are looked at."""
-    octets = mail.message.octets
+def unseen(mail: Mail, bench: Bench, why: Finding) -> Report:
+    """Report a message that is not to be scanned: only its headers are looked at.
+
+    `why` is an `unscannable.*` finding, for policy to judge.
+    """
+    begun, octets = time.monotonic(), mail.message.octets
     limits = mime.MimeLimits.of(bench.settings.limits)
     view = mime.view(octets[: block.end(octets)], limits)
-    detail = f"{mail.message.size} octets, [limits] message is {bench.settings.limits.message}"
-    not_looked = CheckResult(outcome=Outcome.UNSCANNABLE, detail=detail)
+    not_looked = CheckResult(outcome=Outcome.UNSCANNABLE, detail=why.detail)
     facts = Facts(
         envelope=mail.envelope,
         client=mail.client,
         octets=mail.message.size,
         headers=view.headers,
-        findings=(Finding(id=TOO_LARGE, detail=detail), *view.findings),
+        findings=(why, *view.findings),
         virus=not_looked if bench.has_engine else None,
         spam=not_looked if bench.spamd else None,
     )
-    return _report(facts, bench, digest(mail), id=id, begun=begun)
+    return _report(mail, facts, bench, begun=begun)
 
 
 def _ask_clamd(message: Message, bench: Bench, deadline: Deadline) -> Question | None:
     if not bench.clamd:
         return None
     within_s = deadline.within(bench.settings.virus.clamav.within)
-    return Question(partial(clamav_sight.look, message, bench.clamd, within_s=within_s))
+    look = partial(clamav_sight.look, message, bench.clamd, known=bench.known)
+    return Question(partial(look, within_s=within_s))
 
 
 def _ask_spamd(message: Message, bench: Bench, deadline: Deadline) -> Question | None:
@@ -89,9 +93,8 @@ def _ask_spamd(message: Message, bench: Bench, deadline: Deadline) -> Question |
         return None
     chosen = bench.settings.spam.spamd
     within_s = deadline.within(chosen.within)
-    return Question(
-        partial(spam.look, message, bench.spamd, within_s=within_s, max_octets=chosen.max)
-    )
+    look = partial(spam.look, message, bench.spamd, health=bench.known.health)
+    return Question(partial(look, within_s=within_s, max_octets=chosen.max))
 
 
 def _virus(asked: Question | None, embedded: CheckResult | None) -> CheckResult | None:
@@ -100,34 +103,40 @@ def _virus(asked: Question | None, embedded: CheckResult | None) -> CheckResult 
     return virus.merge(results) if results else None
 
 
-def _report(facts: Facts, bench: Bench, key: str, *, id: str, begun: float) -> Report:
-    verdict = decide(bench.policy, facts, bench.on_failure)
+def _report(mail: Mail, facts: Facts, bench: Bench, *, begun: float) -> Report:
+    on_failure, told = _on_failure(facts, bench)
+    verdict, id = decide(bench.policy, facts, on_failure), new_id()
     return Report(
         id=id,
-        digest=key,
+        digest=mail.digest,
         facts=facts,
         verdict=verdict,
         lines=lines(facts, verdict, id=id, host=bench.host),
+        emergency=told,
         ms=(time.monotonic() - begun) * 1000,
     )
+
+
+def _on_failure(facts: Facts, bench: Bench) -> tuple[OnFailure, str]:
+    """Give what is to follow from a check that did not answer, and the emergency that said so.
+
+    The switch is looked at only where no virus engine answered: it speaks of nothing else.
+    """
+    if facts.virus is None or facts.virus.outcome is not Outcome.UNAVAILABLE:
+        return bench.on_failure, ""
+    try:
+        found = emergency.in_force(bench.settings.daemon.socket, now=emergency.now())
+    except emergency.Broken as broken:
+        return bench.on_failure, f"not in force: {broken}"
+    if found is None:
+        return bench.on_failure, ""
+    return replace(bench.on_failure, virus=Action.ACCEPT, virus_rule=EMERGENCY), found.told
 
 
 def _together(found: tuple[Finding, ...], *results: CheckResult | None) -> tuple[Finding, ...]:
     """Give all findings, the checks' own first, each once."""
     theirs = tuple(each for result in results if result for each in result.findings)
     return tuple(dict.fromkeys((*theirs, *found)))
-
-
-def digest(mail: Mail) -> str:
-    """Give the SHA-256 (hex) of the octets below the top Received field and of the envelope.
-
-    The receiving server writes a fresh Received for each try of a sender: the rest is the key by
-    which a retry is recognised.
-    """
-    octets = mail.message.octets
-    below = hashlib.sha256(memoryview(octets)[block.below_received(octets) :])
-    below.update(mail.envelope.raw)
-    return below.hexdigest()
 
 
 def new_id() -> str:

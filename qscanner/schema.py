@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 # Lowest and highest, as an admin writes them. The manual names them in the same words.
 RANGES = {
     "daemon.workers": ("0", "1024"),
+    "daemon.wait": ("100 ms", "80 s"),
     "limits.message": ("1 KiB", "4 GiB"),
     "limits.time": ("1 s", "599 s"),
     "limits.decoded": ("1 KiB", "64 GiB"),
@@ -52,6 +53,8 @@ _REASONS = {"limits.time": " (an SMTP client gives up after 10 minutes: RFC 5321
 LATER_CHOICES = {"virus.engines": ("command",), "spam.scorer": ("rspamd", "command")}
 LATER_TABLES = {"virus.command", "spam.rspamd", "spam.command"}
 
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LAST_PORT = 65535
 _MAY_BE_EMPTY = {"queue.host", "daemon.metrics", "quarantine.database"}
 _REPLY_CHANNEL = re.compile("auto|none|[2-9]:(?:82|88)")
 _HOST = re.compile("[A-Za-z0-9._-]{0,255}")
@@ -138,8 +141,9 @@ def _socket(value: str) -> None:
 
 
 def _metrics(value: str) -> None:
-    if value:
-        raise ValueError('metrics are not there yet: leave it empty, ""')
+    host, _, port = value.rpartition(":")
+    if value and not (host in _LOOPBACK and port.isdecimal() and 0 < int(port) <= _LAST_PORT):
+        raise ValueError(f'"{value}" is no loopback address and port, like "127.0.0.1:9810"')
 
 
 def _database(value: str) -> None:

@@ -28,6 +28,7 @@ class Daemon:
 
     socket: str = "/run/qscanner/qscannerd.sock"
     workers: int = 0  # 0: from the number of CPUs
+    wait: float = 30.0  # for a free worker; then "later"
     metrics: str = ""
 
 

@@ -6,11 +6,15 @@ Careful    any octet but NUL may occur in an address: never validated, copied oc
            Entries with other letters (M, L, Q of some SMTP daemons) are carried along untouched.
 """
 
-from qscanner.model import Envelope
 from qscanner.outcomes import AddressTooLong, BadEnvelope, CutShort
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qscanner.model import Envelope
 
 MAX_ADDRESS_OCTETS = 1002  # qmail-queue.c: ADDR is 1003 with the NUL
 _NUL = 0
+_CUT_SHORT = "the envelope ended before its last NUL: the caller gave up"
 
 
 class Decoder:
@@ -78,19 +82,26 @@ class Decoder:
             self._recipients.append(address)
 
     @property
-    def result(self) -> Envelope | None:
+    def raw(self) -> bytes:
+        """The octets up to the last NUL. Raises CutShort as long as that was not seen."""
+        if not self.is_done:
+            raise CutShort(_CUT_SHORT)
+        return bytes(self._raw)
+
+    @property
+    def result(self) -> "Envelope | None":
         """The Envelope, or None as long as the last NUL was not seen."""
         if not self.is_done or self._sender is None:
             return None
-        return Envelope(
-            sender=self._sender, recipients=tuple(self._recipients), raw=bytes(self._raw)
-        )
+        from qscanner.model import Envelope  # the first stage needs the octets only
 
-    def finish(self) -> Envelope:
+        return Envelope(sender=self._sender, recipients=tuple(self._recipients), raw=self.raw)
+
+    def finish(self) -> "Envelope":
         """Give the Envelope at the end of the stream, or raise CutShort where it is not whole."""
         envelope = self.result
         if envelope is None:
-            raise CutShort("the envelope ended before its last NUL: the caller gave up")
+            raise CutShort(_CUT_SHORT)
         return envelope
 
 

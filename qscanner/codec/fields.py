@@ -46,6 +46,9 @@ _NO_CHARSETS = {"unicode-escape", "raw-unicode-escape", "idna", "punycode", "und
 _UTF16 = {"utf-16", "utf16", "utf_16", "ucs-2", "iso-10646-ucs-2"}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|\((?:[^()\\]|\\.)*+\)?|[^;"(]++|.', re.DOTALL)
 _MAX_PARAMETERS = 500
+_NOT_OF_A_NAME = re.compile(r"[^!-~]+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,14 +255,14 @@ def parameters(value: str) -> Iterator[tuple[str, str, str]]:
         if count > _MAX_PARAMETERS:
             return
         name, equals, raw = segment.partition("=")
-        name = re.sub(r"[^!-~]+", "", name).lower()
+        name = _NOT_OF_A_NAME.sub("", name).lower()
         if not equals or not name:
             continue
         raw = raw.strip(" \t\r\n")
         if raw.startswith('"'):
-            inner = re.match(r'"((?:[^"\\]|\\.)*+)', raw, re.DOTALL)
+            inner = _QUOTED.match(raw)
             written = inner[1] if inner else raw
-            yield name, re.sub(r"\\(.)", r"\1", written), written
+            yield name, _ESCAPED.sub(r"\1", written), written
         else:
             yield name, raw, raw
 

@@ -8,7 +8,7 @@ Careful    linear time on hostile input. A scanner that decodes less than some c
 
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 IDENTITY = "identity"
 BASE64 = "base64"
@@ -38,7 +38,7 @@ _QUANTUM = 4
 _MAX_PADDED_PIECES = 10_000
 _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 _PADDING = re.compile(rb"=+")
-_LINES = re.compile(rb"[^\r\n]+")
+_SLICE = 1 << 20  # octets that are cut into lines at a time
 
 
 def encoding_of(value: str) -> tuple[str, bool]:
@@ -119,16 +119,26 @@ def decode_quoted_printable(octets: bytes) -> bytes:
 
 def decode_uu(octets: bytes) -> bytes:
     """Decode one uuencoded file (uuencode(5)), from a `begin` line, if any, to its `end` line."""
-    out: list[bytes] = []
-    start = octets.find(b"begin ")
-    for found in _LINES.finditer(octets, max(start, 0)):
-        line = found[0]
-        if line.startswith(b"begin ") and not out:
-            continue
-        if line.rstrip() == b"end":
+    out = bytearray()  # a list of millions of short lines would take fifty times their memory
+    is_begun = False
+    for line in _lines(octets, max(octets.find(b"begin "), 0)):
+        if line[:3] == b"end" and line.rstrip() == b"end":
             break
-        out.append(_uu_line(line))
-    return b"".join(out)
+        if is_begun or line[:6] != b"begin ":
+            is_begun = True
+            out += _uu_line(line)
+    return bytes(out)
+
+
+def _lines(octets: bytes, start: int) -> Iterator[bytes]:
+    """Give the lines that are not empty; each of CR and LF ends one."""
+    size = len(octets)
+    while start < size:
+        stop = octets.find(b"\n", start + _SLICE) + 1 or size
+        for line in octets[start:stop].replace(b"\r", b"\n").split(b"\n"):
+            if line:
+                yield line
+        start = stop
 
 
 def _uu_line(line: bytes) -> bytes:
@@ -137,6 +147,8 @@ def _uu_line(line: bytes) -> bytes:
     except binascii.Error:
         # Some encoders leave rubbish behind the line; its first octet says how much counts.
         length = (((line[0] - 32) & 63) * 4 + 5) // 3
+        if length >= len(line):
+            return b""
         try:
             return binascii.a2b_uu(line[:length])
         except binascii.Error:

@@ -24,14 +24,19 @@ INFECTED = "default.infected"
 UNSCANNABLE = "default.unscannable"
 VIRUS_UNAVAILABLE = "default.virus-unavailable"
 SPAM_UNAVAILABLE = "default.spam-unavailable"
+EMERGENCY = "default.emergency-accept-unscanned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnFailure:
-    """What the settings say becomes of a message when a check could not answer."""
+    """What becomes of a message when a check could not answer: what the settings say.
+
+    In an emergency another action stands here for viruses, under a rule id of its own.
+    """
 
     virus: Action
     spam: Action
+    virus_rule: str = VIRUS_UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ def _deciding(met: list[Rule], evidence: Evidence, on_failure: OnFailure) -> lis
         # A final accept is a line about something else, whatever it says of the virus.
         deciding += _infected([] if final.action is Action.ACCEPT else met, evidence)
     if final.action is Action.ACCEPT:
-        deciding += _failed(evidence.facts.virus, VIRUS_UNAVAILABLE, on_failure.virus)
+        deciding += _failed(evidence.facts.virus, on_failure.virus_rule, on_failure.virus)
     return deciding
 
 
@@ -140,7 +145,7 @@ def _unspoken(ids: Iterable[str], met: list[Rule]) -> list[str]:
 
 def _unavailable(evidence: Evidence, on_failure: OnFailure) -> list[Rule]:
     facts = evidence.facts
-    return _failed(facts.virus, VIRUS_UNAVAILABLE, on_failure.virus) + _failed(
+    return _failed(facts.virus, on_failure.virus_rule, on_failure.virus) + _failed(
         facts.spam, SPAM_UNAVAILABLE, on_failure.spam
     )
 

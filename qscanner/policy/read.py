@@ -7,7 +7,7 @@ Careful    files are read in the order of their names; that and `order` is the r
 
 import os
 
-from qscanner.codec.places import Document, parse
+from qscanner.codec.places import MAX_OCTETS, Document, parse
 from qscanner.codec.problems import Problem, Problems
 from qscanner.policy.rules import Policy, Rule
 from qscanner.policy.sentence import rule
@@ -55,7 +55,7 @@ def _names(folder: str) -> list[str]:
 def _document(path: str, problems: list[Problem]) -> Document | None:
     try:
         with open(path, "rb") as opened:
-            return parse(opened.read(), file=path)
+            return parse(opened.read(MAX_OCTETS + 1), file=path)  # which refuses what is larger
     except OSError as error:
         problems.append(Problem(file=path, line=0, text=f"cannot be read: {error.strerror}"))
     except Problems as found:

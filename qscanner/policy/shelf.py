@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from qscanner.codec.problems import Problem, expected
 from qscanner.policy.addresses import FOREVER
-from qscanner.policy.lists import Entry, ListFile, read
+from qscanner.policy.lists import MAX_OCTETS, Entry, ListFile, read
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -88,7 +88,7 @@ class Shelf:
             path = os.path.join(self._folder, f"{stem}.txt")
             try:
                 with open(path, "rb") as opened:
-                    octets = opened.read()
+                    octets = opened.read(MAX_OCTETS + 1)  # read() refuses what is larger
             except FileNotFoundError:
                 raise ValueError(f"there is no list {expected(stem, self._there_are())}") from None
             except OSError as error:

@@ -1,4 +1,4 @@
-"""The admin's command, `qscanner`: check, scan, policy check, version, help.
+"""The admin's command, `qscanner`: check, scan, policy, emergency, version, help.
 
 Called by  people, and by monitoring, which relies on the exit codes of admin_options.Exit.
 Ends       0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
@@ -16,13 +16,18 @@ import qscanner
 from qscanner.codec.problems import expected
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import QScannerError
-from qscanner.programs import admin_manual
+from qscanner.programs import admin_client, admin_manual
 from qscanner.programs.admin_check import check
+from qscanner.programs.admin_emergency import command as emergency
+from qscanner.programs.admin_load import load
 from qscanner.programs.admin_options import Exit, config_option
 from qscanner.programs.admin_policy import policy
 from qscanner.programs.admin_scan import scan
 
-_VERSION = f"qscanner {qscanner.__version__} (Python {platform.python_version()})"
+_VERSION = (
+    f"qscanner {qscanner.__version__} (Python {platform.python_version()}, "
+    f"qscanner-queue {admin_client.kind(sys.argv[0])})"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,8 +76,9 @@ def _show(page: str) -> None:
         click.echo(page, nl=False)
 
 
-for each in (check, scan, policy):
+for each in (check, scan, policy, emergency):
     command.add_command(each)
+policy.add_command(load)
 
 
 def main() -> None:
@@ -81,6 +87,9 @@ def main() -> None:
         command(prog_name="qscanner")
     except QScannerError as error:
         click.echo(for_terminal(f"qscanner: {error}"), err=True)
+        sys.exit(Exit.DOWN)
+    except MemoryError:
+        click.echo("qscanner: out of memory: raise softlimit or ulimit of this shell", err=True)
         sys.exit(Exit.DOWN)
     except Exception as bug:  # noqa: BLE001
         trace, place = bug.__traceback__, ""

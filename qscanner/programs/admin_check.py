@@ -15,13 +15,19 @@ from qscanner.codec.places import parse
 from qscanner.codec.problems import Problem, Problems
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import Unusable
-from qscanner.programs import admin_check_host, admin_check_scanners
+from qscanner.programs import (
+    admin_check_host,
+    admin_check_reach,
+    admin_check_scanners,
+    admin_daemon,
+)
 from qscanner.programs.admin_items import Item, Level, as_json, worst
 from qscanner.programs.admin_options import (
     Exit,
     config_option,
     counted,
     echo_json,
+    folded,
     json_option,
     settings_file,
 )
@@ -67,6 +73,8 @@ def look(file: str) -> list[Item]:
     items = [Item(area="settings", level=Level.OK, text=file)]
     items += _policies(settings.policy.dir)
     items += admin_check_host.look(settings)
+    items += admin_check_reach.look(settings)
+    items += admin_daemon.look(settings)
     return items + _scanners(settings, items)
 
 
@@ -118,9 +126,9 @@ def _shown(item: Item) -> str:
     """Give the lines of one item: level, area, text, and an arrow before what is to be done."""
     word = click.style(f"{item.level.name.lower():8}", fg=_COLOURS[item.level], bold=True)
     first, *rest = item.text.splitlines() or [""]
-    lines = [f"{word}{item.area:11} {for_terminal(first)}"]
+    lines = [f"{word}{item.area:11} {folded(for_terminal(first), indent=20)}"]
     lines += [f"{'':20}{for_terminal(each)}" for each in rest]
-    lines += [f"{'':17}-> {for_terminal(each)}" for each in item.todo]
+    lines += [f"{'':17}-> {folded(for_terminal(each), indent=20)}" for each in item.todo]
     return "\n".join(lines)
 
 

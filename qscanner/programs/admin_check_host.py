@@ -48,9 +48,9 @@ def _queue_program(queue: Queue) -> Item:
     try:
         qmailqueue.prove_usable(queue.program, ourselves)
     except Unusable as error:
-        head, _, todo = str(error).partition(": ")
-        todos = (todo,) if todo else ()
-        return Item(area="queue", level=Level.ERROR, text=head, todo=todos)
+        todo = "name the real queue program in [queue] program, like /var/qmail/bin/qmail-queue"
+        text = str(error).partition(": ")[0]  # behind it stands what a log line needs
+        return Item(area="queue", level=Level.ERROR, text=text, todo=(todo,))
     return Item(area="queue", level=Level.OK, text=f"accepted mail goes to {queue.program}")
 
 
@@ -117,7 +117,7 @@ def _quarantine(settings: Settings) -> list[Item]:
         user = next(
             (u for u in settings.queue.trusted_users if u != "root" and _user(u)), "qmaild"
         )
-        todo = f"install -d -m 2770 -o {user} {folder}"
+        todo = f"install -d -m 0700 -o {user} {folder}"
         return [Item(area="quarantine", level=Level.ERROR, text=text, todo=(todo,))]
     owner, group = _owner(found)
     text = f"quarantine {folder}, {owner}:{group}, mode {stat.S_IMODE(found.st_mode):04o}"

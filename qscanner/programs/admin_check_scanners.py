@@ -59,7 +59,8 @@ def _missing(bench: Bench) -> list[Item]:
 def _clamd(found: Probe) -> Item:
     """Give one item for one clamd: the worst of what was found out, and all that is to be done."""
     if not found.is_reachable:
-        text = f"{found.server} {'; '.join(found.problems)}"
+        said = "; ".join(found.problems).replace(f"{found.server}: ", "")  # it is named once
+        text = f"{found.server} {said}"
         todo = "start clamd, or correct [virus.clamav] servers; may this user reach its socket?"
         return Item(area="clamav", level=Level.DOWN, text=text, todo=(todo,))
     return Item(

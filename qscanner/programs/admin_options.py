@@ -8,6 +8,9 @@ Careful    people's terminals: nothing of strangers' is printed but through for_
 import enum
 import json
 import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,6 +22,7 @@ from qscanner.outcomes import Unusable
 from qscanner.settings import Settings
 
 _META = "qscanner.config"
+_NARROW = 30  # columns: with less, folding helps nobody
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -92,3 +96,15 @@ def problem_as_json(problem: Problem) -> dict[str, str | int]:
 def counted(number: int, thing: str) -> str:
     """Give "1 rule", "2 rules"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def folded(text: str, *, indent: int) -> str:
+    """Give one line as several where a terminal would break it in the middle of a word.
+
+    It begins at column `indent`, and so do the further lines. In a pipe a line stays one.
+    """
+    width = shutil.get_terminal_size().columns - indent
+    if not sys.stdout.isatty() or len(text) <= width or width < _NARROW:
+        return text
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return f"\n{'':{indent}}".join(lines)

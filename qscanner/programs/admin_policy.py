@@ -34,6 +34,7 @@ def policy() -> None:
 @click.pass_context
 def check(context: click.Context, folder: str | None, *, is_json: bool) -> None:
     """Say all that is wrong with the rules in DIR, by default those of the settings."""
+    is_in_force = folder is None
     folder = folder or settings().policy.dir
     rules, wrong, doubtful = examined(folder)
     if is_json:
@@ -50,7 +51,7 @@ def check(context: click.Context, folder: str | None, *, is_json: bool) -> None:
             click.echo(each.render())
         for each in doubtful:
             click.echo(f"warning: {each.render()}")
-        click.echo(_summary(folder, rules, wrong, doubtful))
+        click.echo(_summary(folder, rules, wrong, doubtful, is_in_force=is_in_force))
     context.exit(Exit.WRONG if wrong else Exit.FOUND if doubtful else Exit.FINE)
 
 
@@ -67,9 +68,15 @@ def examined(folder: str) -> tuple[int, tuple[Problem, ...], tuple[Problem, ...]
 
 
 def _summary(
-    folder: str, rules: int, wrong: tuple[Problem, ...], doubtful: tuple[Problem, ...]
+    folder: str,
+    rules: int,
+    wrong: tuple[Problem, ...],
+    doubtful: tuple[Problem, ...],
+    *,
+    is_in_force: bool,
 ) -> str:
     if wrong:
-        return f"{counted(len(wrong), 'problem')}; as long as they stand, no mail is accepted"
+        follows = "until that is put right, all mail is put off" if is_in_force else "unusable"
+        return f"{counted(len(wrong), 'problem')} in {folder}: {follows}"
     said = f"{counted(rules, 'rule')} in {folder}"
     return f"{said}, {counted(len(doubtful), 'warning')}" if doubtful else f"{said}: fine"

@@ -16,6 +16,7 @@ from qscanner.codec.text import for_terminal
 from qscanner.model import Action, CheckResult, Part
 from qscanner.outcomes import REPLIES, Ending
 from qscanner.policy.rules import Policy
+from qscanner.programs.admin_options import folded
 from qscanner.report import ENDINGS, Report
 
 _MAX_CHARS = 300  # of one line; names and findings may be long
@@ -82,7 +83,7 @@ def failed_as_json(file: str, ending: Ending, why: str) -> dict[str, Any]:
 
 
 def _rows(label: str, texts: Iterator[str] | tuple[str, ...] | list[str]) -> list[str]:
-    rows = [f"  {label:9} {_safe(text)}" for text in texts]
+    rows = [f"  {label:9} {folded(_safe(text), indent=12)}" for text in texts]
     if len(rows) > _MAX_LINES:
         more = len(rows) - _MAX_LINES
         rows = [*rows[:_MAX_LINES], f"  {label:9} ... and {more} more, see --json"]

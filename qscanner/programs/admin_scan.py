@@ -26,6 +26,7 @@ from qscanner.bench import Bench
 from qscanner.codec.envelope import Decoder
 from qscanner.codec.text import for_terminal
 from qscanner.deadline import Deadline
+from qscanner.intake import receive
 from qscanner.model import Action, Client, Direction, Envelope
 from qscanner.outcomes import Ending, QScannerError, Unusable
 from qscanner.programs.admin_options import (
@@ -40,7 +41,7 @@ from qscanner.programs.admin_options import (
 from qscanner.programs.admin_report import failed_as_json, failed_lines, report_lines
 from qscanner.report import Mail, Report, as_json
 from qscanner.scan import scan as look
-from qscanner.spool import Message, receive
+from qscanner.spool import Message
 
 _STDIN = "-"
 

@@ -6,19 +6,24 @@ Careful    fd 1 is an input: a print() here makes Python exit with 120, whatever
            Stage one (spool) runs while the sender is still typing: nothing heavy is loaded there.
 """
 
-import contextlib
+import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import os
-import signal
 import sys
 import time
-from typing import NoReturn
 
-from qscanner import confine, qmailqueue, reply, spool
+from qscanner import intake, qmailqueue, reply, visit
 from qscanner.codec import envelope
-from qscanner.outcomes import REPLIES, CutShort, Ending, Later, OutOfTime, QScannerError
+from qscanner.outcomes import REPLIES, CutShort, DiskFull, Ending, Later, OutOfTime, QScannerError
+
+TYPE_CHECKING = False  # typing would cost the first stage more than all else that it does
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from qscanner.codec.frames import Answer
 
 _LIFETIME_S = 86400  # qmail-queue.c: a day for a sender that dribbles, then 52
 _CHUNK = 1 << 16
+_SPOOL = "/var/spool/qscanner/tmp"  # as in queue.c; another one is in $QSCANNER_SPOOL or settings
 
 
 class _Ended(Exception):
@@ -29,7 +34,7 @@ class _Ended(Exception):
         self.code = code
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """The one place that catches everything: a bug of ours is a delay, never a lost message."""
     code = REPLIES[Ending.BUG].exit_without_text
     try:
@@ -42,36 +47,82 @@ def main() -> NoReturn:
     except MemoryError:
         code = REPLIES[Ending.OUT_OF_MEMORY].exit_without_text
         _complain("out of memory: raise the softlimit of the program that starts qscanner-queue")
+    except OSError as error:  # no process, no descriptor to be had: the next try may do better
+        code = REPLIES[Ending.DEFERRED].exit_without_text
+        _complain(f"cannot go on: {error}")
     except Exception as bug:  # noqa: BLE001
         _complain(f"bug: {bug!r}")
     finally:
         os._exit(code)  # not sys.exit: nothing may run, or flush, after this
 
 
-def run() -> NoReturn:
+def run() -> "NoReturn":
     """One message from fd 0 and fd 1 to its end. Leaves by exec or by an exception."""
-    caller, proven = os.getppid(), reply.prove(os.environb)
+    proven = reply.prove(os.environb)
+    caller, is_away = _caller()
     _guard_descriptors()
-    limits = confine.lift()
     qmailqueue.refuse_a_loop(os.environb)
-    signal.signal(signal.SIGALRM, _die_of_age)
-    signal.alarm(_LIFETIME_S)
-    message = spool.receive(0, _spool_folder)
+    _signal.signal(_signal.SIGALRM, _die_of_age)
+    for number in (_signal.SIGINT, _signal.SIGCHLD):  # the caller's, or Python's, are not ours
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.alarm(_LIFETIME_S)
+    message = intake.receive(0, _spool_folder)
     octets = _read_envelope(1)
-    signal.alarm(0)
-    begun = time.monotonic()
+    _signal.alarm(0)
 
-    # The resident scanner will be asked here first. Where it is away, we scan by ourselves.
+    answer = None if is_away else visit.ask(message, _memory_file(octets), os.environb)
+    if answer is None:
+        _scan_by_ourselves(message, octets, proven, caller)
+    if answer.ending is Ending.ACCEPTED:
+        _become(answer.program, answer.files, caller)
+    _end(answer, proven)
+
+
+def _caller() -> tuple[int, bool]:
+    """Give the pid of our caller, and whether queue.c found the daemon away and became us.
+
+    It says so with our pid, which is its own; whoever else says so only skips the daemon.
+    """
+    pid, _, caller = os.environb.get(qmailqueue.AWAY, b"").partition(b":")
+    if pid == b"%d" % os.getpid() and caller.isdigit():
+        return int(caller), True
+    return os.getppid(), False
+
+
+def _scan_by_ourselves(
+    message: int, octets: bytes, proven: frozenset[int], caller: int
+) -> "NoReturn":
+    """The daemon is away: load everything, and scan in a child."""
+    begun = time.monotonic()
+    from qscanner import confine
+
+    limits = confine.lift()
     from qscanner import inprocess
 
     answer, outgoing = inprocess.ask(message, octets, proven=proven, begun=begun)
     if outgoing is not None:
-        if os.getppid() != caller:  # its next try would deliver a second copy
-            raise Later("the program that called us is gone; the message was not queued")
         confine.restore(limits)
-        qmailqueue.become(answer.program, *outgoing)
+        _become(answer.program, outgoing, caller)
+    _end(answer, proven)
+
+
+def _become(program: str, files: tuple[int, ...], caller: int) -> "NoReturn":
+    if os.getppid() != caller:  # its next try would deliver a second copy
+        raise Later("the program that called us is gone; the message was not queued")
+    message, envelope = files
+    qmailqueue.become(program, message, envelope)
+
+
+def _end(answer: "visit.Answer | Answer", proven: frozenset[int]) -> "NoReturn":
     where = reply.channel(answer.error_text, proven, os.environb)
     raise _Ended(reply.answer(answer.ending, answer.text, where))
+
+
+def _memory_file(octets: bytes) -> int:
+    fd = intake.memory_file()
+    intake.write_all(fd, octets)
+    intake.seal(fd)
+    return fd
 
 
 def _guard_descriptors() -> None:
@@ -90,14 +141,14 @@ def _guard_descriptors() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _die_of_age(*_: object) -> NoReturn:
+def _die_of_age(*_: object) -> "NoReturn":
     raise OutOfTime("the caller took more than a day to send the message")
 
 
 def _spool_folder() -> str:
     """Give the folder for large messages; settings are read early only for these."""
-    folder = os.environ.get("QSCANNER_SPOOL")
-    if folder:
+    folder = os.environ.get("QSCANNER_SPOOL") or _SPOOL
+    if folder != _SPOOL or os.path.isdir(folder):
         return folder
     from qscanner import inprocess
 
@@ -107,9 +158,9 @@ def _spool_folder() -> str:
 def _read_envelope(fd: int) -> bytes:
     """Read up to the envelope's last NUL, as qmail-queue does, and give its octets.
 
-    Raises CutShort, BadEnvelope or AddressTooLong.
+    Raises CutShort, BadEnvelope, AddressTooLong or DiskFull.
     """
-    decoder = envelope.Decoder()
+    decoder, size = envelope.Decoder(), 0
     while not decoder.is_done:
         try:
             octets = os.read(fd, _CHUNK)
@@ -118,7 +169,10 @@ def _read_envelope(fd: int) -> bytes:
         if not octets:
             break
         decoder.feed(octets)
-    return decoder.finish().raw
+        size += len(octets)
+        if size > intake.MEMORY_ONLY_OCTETS:
+            raise DiskFull("the envelope is too large")
+    return decoder.raw
 
 
 def _complain(text: str) -> None:
@@ -126,11 +180,15 @@ def _complain(text: str) -> None:
 
     Trouble with that is swallowed: it must not change the ending.
     """
-    with contextlib.suppress(Exception):
+    if os.environb.get(b"ERROR_FD") == b"2":  # our caller reads fd 2 for the client
+        return
+    try:
         from qscanner.log import Log
 
         loaded = sys.modules.get("qscanner.inprocess")
         Log(loaded.where_to_log() if loaded else "stderr").trouble(text)
+    except Exception:  # noqa: BLE001, S110
+        pass
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from qscanner.deadline import Deadline
 from qscanner.model import Action, Client, Envelope, Outcome
 from qscanner.outcomes import OutOfTime
 from qscanner.report import Mail, Report
-from qscanner.scan import TOO_LARGE, digest, new_id, scan
+from qscanner.scan import TOO_LARGE, new_id, scan
 from qscanner.settings import Clamav, Limits, Policy, Queue, Settings, Spam, Spamd, Virus
 from qscanner.spool import Message
 from tests.fakes import clamd, mails, spamd
@@ -176,7 +176,7 @@ def test_a_message_over_the_limit(over: int) -> None:
     assert report.facts.virus is not None
     assert report.facts.virus.outcome is (Outcome.UNSCANNABLE if over else Outcome.CLEAN)
     assert any(header.name == "Subject" for header in report.facts.headers)
-    assert report.digest == digest(mail(octets))
+    assert report.digest == mail(octets).digest
 
 
 def test_over_the_limit_nobody_is_asked() -> None:
@@ -217,7 +217,7 @@ def test_odd_messages_have_a_verdict(octets: bytes) -> None:
 def digest_of(octets: bytes, raw: bytes = RAW) -> str:
     one = mail(octets, raw)
     try:
-        return digest(one)
+        return one.digest
     finally:
         one.message.close()
 
