@@ -9,7 +9,9 @@ import socket
 from dataclasses import dataclass
 
 from qscanner.checks import yara
+from qscanner.checks.clamav_known import Known
 from qscanner.codec import servers
+from qscanner.health import Health
 from qscanner.model import Action
 from qscanner.policy.decide import OnFailure
 from qscanner.policy.read import load
@@ -21,7 +23,11 @@ _QMAIL_ME = "/var/qmail/control/me"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Settings and all that is made of them. Empty tuples and None: not configured."""
+    """Settings and all that is made of them. Empty tuples and None: not configured.
+
+    `known` is memory, the only thing here that changes: shared by forks as far as `known.health`
+    goes, else each process's own.
+    """
 
     settings: Settings
     policy: Policy
@@ -30,19 +36,23 @@ class Bench:
     clamd: tuple[servers.Server, ...]
     spamd: tuple[servers.Server, ...]
     host: str
+    known: Known
 
     @classmethod
     def of(cls, settings: Settings) -> "Bench":
         """Load policy and rules. Raises Unusable (Problems) with every mistake."""
         virus, spam = settings.virus, settings.spam
+        clamd = _addresses(virus.clamav.servers) if "clamav" in virus.engines else ()
+        spamd = _addresses(spam.spamd.servers) if spam.scorer == "spamd" else ()
         return cls(
             settings=settings,
             policy=load(settings.policy.dir),
             on_failure=OnFailure(virus=_action(virus.on_failure), spam=_action(spam.on_failure)),
             yara=yara.Rules.of_files(virus.yara.rules) if "yara" in virus.engines else None,
-            clamd=_addresses(virus.clamav.servers) if "clamav" in virus.engines else (),
-            spamd=_addresses(spam.spamd.servers) if spam.scorer == "spamd" else (),
+            clamd=clamd,
+            spamd=spamd,
             host=settings.queue.host or own_name(),
+            known=Known(Health((*clamd, *spamd))),
         )
 
     @property

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 import pyclamd
 
+from qscanner.checks.clamav_known import Known
 from qscanner.codec import clamd
 from qscanner.codec.clamd import Answer, NotAnAnswer, Said, Version
 from qscanner.codec.servers import Server
@@ -165,6 +167,7 @@ def look(
     *,
     within_s: float,
     max_octets: int | None = None,
+    known: Known | None = None,
 ) -> CheckResult:
     """Ask the servers in their order, until one answers, whether the message is a virus.
 
@@ -177,21 +180,34 @@ def look(
     the finding `clamav.heuristic` where clamd only dislikes the form (macros, a broken image, a
     link that looks like phishing): it looked at everything, found no virus, and policy may judge
     the form. Raises CheckFailed where no server gave an answer.
+
+    `known` is what this process remembers: dead servers are asked last, versions hold a minute.
     """
-    began = time.monotonic()
     if max_octets is not None and message.size > max_octets:
         return _too_large(f"larger than {max_octets} octets")
-    deadline = Deadline(within_s)
+    return ask(message, servers, within_s=within_s, known=known or Known())[0]
+
+
+def ask(
+    message: Message, servers: Sequence[Server], *, within_s: float, known: Known
+) -> tuple[CheckResult, Server]:
+    """Give what look() gives, and the server that said so. Raises CheckFailed."""
+    began, deadline = time.monotonic(), Deadline(within_s)
     reasons: list[str] = []
-    for place, server in enumerate(servers):
+    for place, server in enumerate(known.health.in_order(servers)):
         try:
             share = Deadline(deadline.remaining_s() / (len(servers) - place))
             result = _result(scan(message, server, within=share))
-        except (CheckFailed, OutOfTime) as failure:
+        except OutOfTime as late:
+            reasons.append(str(late))
+        except CheckFailed as failure:
+            known.health.failed(server)
             reasons.append(str(failure))
-            continue
-        scanners = (_scanner(server, deadline),)
-        return replace(result, scanners=scanners, ms=(time.monotonic() - began) * 1000)
+        else:
+            known.health.worked(server)
+            version = known.version(server, partial(_scanner, server, deadline))
+            ms = (time.monotonic() - began) * 1000
+            return replace(result, scanners=(version,), ms=ms), server
     raise CheckFailed("clamav: " + ("; ".join(reasons) or "no server is set"))
 
 

@@ -12,6 +12,7 @@ from qscanner.codec import spamd
 from qscanner.codec.servers import Server
 from qscanner.conversation import Conversation
 from qscanner.deadline import Deadline
+from qscanner.health import Health
 from qscanner.model import CheckResult, Finding, Outcome, Score
 from qscanner.outcomes import CheckFailed, OutOfTime
 from qscanner.spool import Message
@@ -20,11 +21,17 @@ _CHUNK_OCTETS = 1 << 16
 
 
 def look(
-    message: Message, servers: Sequence[Server], *, within_s: float, max_octets: int
+    message: Message,
+    servers: Sequence[Server],
+    *,
+    within_s: float,
+    max_octets: int,
+    health: Health | None = None,
 ) -> CheckResult:
     """Ask the servers in their order, until one answers, for score, threshold and rules.
 
-    A server gets an even share of what remains of `within_s` seconds. FOUND: spamd calls it spam.
+    A server gets an even share of what remains of `within_s` seconds, and those that `health`
+    knows to be dead are asked last. FOUND: spamd calls it spam.
     UNSCANNABLE with the finding `spam.not-scored`: more than `max_octets`, nobody was asked.
     Raises CheckFailed where no server gave an answer.
     """
@@ -33,16 +40,20 @@ def look(
         detail = f"not scored: larger than {max_octets} octets"
         finding = Finding(id="spam.not-scored", detail=detail)
         return CheckResult(outcome=Outcome.UNSCANNABLE, detail=detail, findings=(finding,))
-    deadline = Deadline(within_s)
+    deadline, health = Deadline(within_s), health or Health(())
     reasons: list[str] = []
-    for place, server in enumerate(servers):
+    for place, server in enumerate(health.in_order(servers)):
         try:
             share_s = deadline.remaining_s() / (len(servers) - place)
             reply = ask(message, server, within_s=share_s)
-        except (CheckFailed, OutOfTime) as failure:
+        except OutOfTime as late:
+            reasons.append(str(late))
+        except CheckFailed as failure:
+            health.failed(server)
             reasons.append(str(failure))
-            continue
-        return _result(reply, ms=(time.monotonic() - began) * 1000)
+        else:
+            health.worked(server)
+            return _result(reply, ms=(time.monotonic() - began) * 1000)
     raise CheckFailed("spamd: " + ("; ".join(reasons) or "no server is set"))
 
 

@@ -1,0 +1,245 @@
+"""qscannerd, the resident scanner: in the foreground, logs to stderr, needs no root.
+
+Called by  daemontools, s6, runit, systemd; it forks its workers and nothing else.
+Ends       0 when drained after SIGTERM; 2 where settings or policies cannot be used at the start.
+Careful    SIGHUP swaps settings and policies all or nothing: a mistake is logged with its place,
+           and the old ones stay in force; so does a change of a list file. Workers inherit nothing
+           of the dispatcher's but their own socket.
+"""
+
+import argparse
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from typing import NoReturn
+
+from qscanner import __version__, config, fingerprint, notify
+from qscanner.bench import Bench
+from qscanner.changes import EVERY_S, Changes
+from qscanner.codec.status import Load
+from qscanner.dispatcher import Dispatcher, Worker
+from qscanner.log import Log
+from qscanner.metrics import Metrics
+from qscanner.outcomes import QScannerError
+from qscanner.settings import Settings
+from qscanner.warm import warm
+from qscanner.worker import MESSAGES, work
+
+_TURN_S = 0.5
+_OWN_FDS = 100  # descriptors that are not for clients: workers, metrics, files
+_FDS_A_WORKER = 2
+_USAGE_ERROR = 2
+
+
+class Daemon:
+    """The running daemon: its settings in force, its dispatcher, and what signals asked for.
+
+    `messages`: so many a worker scans, then a fresh one takes over.
+    """
+
+    def __init__(
+        self, file: str, *, ready_fd: int | None = None, messages: int = MESSAGES
+    ) -> None:
+        """Load and bind everything. Raises Unusable."""
+        self._file = file
+        self._ready_fd = ready_fd
+        self._messages = messages
+        self._bench, self._load = _loaded(file)
+        self._log = Log(self._settings.log.to)
+        self._stop, self._reload = False, ""
+        self._changes = Changes(self._settings.policy.dir)
+        self._looked_at = time.monotonic()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._metrics = Metrics(self._settings.daemon.metrics)
+        self._door = notify.listening(self._settings.daemon.socket, os.environ)
+        self._dispatcher = Dispatcher(
+            settings=self._settings,
+            listening=self._door.sock,
+            fork=self._fork,
+            tally=self._metrics,
+            log=self._log,
+            size=_workers(self._settings),
+            room=_room(_workers(self._settings)),
+            load=self._load,
+            health=self._bench.known.health,
+        )
+
+    @property
+    def _settings(self) -> Settings:
+        return self._bench.settings
+
+    def run(self) -> None:
+        """Serve until SIGTERM, then until nobody waits."""
+        self._heed_signals()
+        warm(self._bench, self._log, is_worker=False)
+        _freeze()
+        dispatcher = self._dispatcher
+        dispatcher.open()
+        self._metrics.open(dispatcher)
+        self._say_ready()
+        while not dispatcher.is_drained:
+            dispatcher.turn(within_s=_TURN_S)
+            self._look_at_lists()
+            if self._reload:
+                why, self._reload = self._reload, ""
+                self._take_new_settings(why)
+            if self._stop and not dispatcher.is_draining:
+                notify.tell("STOPPING=1", os.environ)
+                self._log.write({"event": "stopping", "waiting": len(dispatcher.lobby)})
+                self._door.remove()  # before the last are let in: nobody comes in between
+                dispatcher.drain()
+        dispatcher.dismiss()
+        self._log.write({"event": "stopped"})
+
+    def _heed_signals(self) -> None:
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        self._dispatcher.selector.register(self._wake_read, 1, lambda _: self._wake_read.recv(99))
+        signal.signal(signal.SIGTERM, self._heed)
+        signal.signal(signal.SIGINT, self._heed)
+        signal.signal(signal.SIGHUP, self._heed)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake the select
+
+    def _heed(self, number: int, _: object) -> None:
+        if number == signal.SIGHUP:
+            self._reload = "SIGHUP"
+        else:
+            self._stop = True
+
+    def _say_ready(self) -> None:
+        notify.tell("READY=1", os.environ)
+        notify.tell_s6(self._ready_fd)
+        self._log.write(
+            {
+                "event": "ready",
+                "version": __version__,
+                "pid": os.getpid(),
+                "workers": self._dispatcher.size,
+                "rules": len(self._bench.policy.rules),
+                "settings": self._file,
+                "mark": self._load.mark,
+            }
+        )
+
+    def _look_at_lists(self) -> None:
+        if (now := time.monotonic()) - self._looked_at >= EVERY_S:
+            self._looked_at = now
+            if self._changes.are_there():
+                self._reload = self._reload or "lists"
+
+    def _take_new_settings(self, why: str) -> None:
+        """Swap settings and policies, all or nothing."""
+        notify.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}", os.environ)
+        tries = self._load.tries + 1
+        try:
+            bench, load = _loaded(self._file)
+        except QScannerError as error:
+            self._load = replace(self._load, tries=tries, is_latest=False)
+            self._log.trouble(str(error))
+            then = "the old settings stay in force"
+            self._log.write({"event": "reload-failed", "why": why, "then": then})
+            self._metrics.event("reload-failed")
+        else:
+            self._load = replace(load, tries=tries)
+            self._come_into_force(bench)
+            rules = len(bench.policy.rules)
+            self._log.write({"event": "reloaded", "why": why, "rules": rules, "mark": load.mark})
+            self._metrics.event("reload")
+        self._dispatcher.load = self._load
+        notify.tell("READY=1", os.environ)
+
+    def _come_into_force(self, bench: Bench) -> None:
+        old, new = self._settings.daemon, bench.settings.daemon
+        if (old.socket, old.metrics) != (new.socket, new.metrics):
+            self._log.trouble("[daemon] socket and metrics count from the next start on")
+            new = replace(new, socket=old.socket, metrics=old.metrics)
+            bench = replace(bench, settings=replace(bench.settings, daemon=new))
+        if bench.settings.policy.dir != self._settings.policy.dir:
+            self._changes = Changes(bench.settings.policy.dir)
+        self._bench = bench
+        self._log = Log(bench.settings.log.to)
+        warm(bench, self._log, is_worker=False)
+        _freeze()
+        self._dispatcher.health = bench.known.health
+        self._dispatcher.renew(bench.settings, size=_workers(bench.settings), log=self._log)
+
+    def _fork(self) -> Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            theirs.close()
+            return Worker(pid=pid, sock=ours)
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _close_all_but(theirs.fileno())
+            messages = self._messages
+            work(theirs, self._bench, self._log, parent=parent, messages=messages)
+        except BaseException as bug:  # noqa: BLE001 - a fork must never return into the dispatcher
+            self._log.trouble(f"worker: {bug!r}")
+        os._exit(1)
+
+
+def _freeze() -> None:
+    """Let workers share what is loaded, for as long as nobody writes to it."""
+    gc.unfreeze()  # what an earlier load has left can go
+    gc.collect()
+    gc.freeze()
+
+
+def _room(workers: int) -> int:
+    """Raise our limit of descriptors as far as we may, and give how many clients that allows."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, hard - _OWN_FDS - _FDS_A_WORKER * workers)
+
+
+def _close_all_but(keep: int) -> None:
+    """Close what a worker must not hold: a client's connection that stays open there would make
+    the client wait for ever. The objects behind them are never touched again in a worker."""
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if fd > 2 and fd != keep:  # noqa: PLR2004 - 0, 1 and 2 stay
+            try:
+                os.close(fd)
+            except OSError:
+                continue
+
+
+def _loaded(file: str) -> tuple[Bench, Load]:
+    """Give what every scan needs, and the mark of it. Raises Unusable (Problems)."""
+    settings = config.load(file)
+    mark = fingerprint.of(settings)  # before the rules are read: see there
+    bench = Bench.of(settings)
+    return bench, Load(mark=mark, at=time.time(), rules=len(bench.policy.rules))
+
+
+def _workers(settings: Settings) -> int:
+    return settings.daemon.workers or 2 * (os.cpu_count() or 1)
+
+
+def main() -> NoReturn:
+    """Run the daemon. The one place that catches everything."""
+    parser = argparse.ArgumentParser(prog="qscannerd", description="The resident scanner.")
+    parser.add_argument("--config", metavar="FILE", help="settings file")
+    parser.add_argument("--ready-fd", type=int, metavar="N", help="s6: a line here when ready")
+    options = parser.parse_args()
+    try:
+        Daemon(config.find(options.config, os.environ), ready_fd=options.ready_fd).run()
+    except QScannerError as error:
+        Log("stderr").trouble(str(error))
+        sys.exit(_USAGE_ERROR)
+    except Exception as bug:  # noqa: BLE001 - the supervisor starts us again
+        Log("stderr").bug(bug)
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
