@@ -26,6 +26,7 @@ from tests.fakes import caller  # noqa: E402
 
 BIN = Path(sys.executable).parent
 HOST = "mx.example.com"
+NARROW = 110  # columns: below that, five columns would break every word
 COLOURS = {
     End.DELIVERED: "green",
     End.HELD: "yellow",
@@ -148,6 +149,28 @@ def mistakes(
     return found
 
 
+def new_table(width: int) -> Table:
+    """Give the empty table; in a narrow terminal why and reply stand below the message."""
+    table = Table(show_lines=True, title="What became of the messages", title_style="bold")
+    if width < NARROW:
+        table.add_column("message; why (rule: reason); what the sender sees", ratio=1)
+        table.add_column("what happened")
+    else:
+        for name in ("message", "what happened", "why (rule: reason)", "what the sender sees"):
+            table.add_column(name, overflow="fold", ratio=None if name == "what happened" else 3)
+    table.add_column("ms", justify="right")
+    return table
+
+
+def add_row(table: Table, *cells: Text) -> None:
+    """Add what became of one message: the message, the end, why, the reply, milliseconds."""
+    message, end, why, reply, ms = cells
+    if len(table.columns) < len(cells):
+        message.stylize("bold")
+        cells = (Text("\n").join([message, why, reply]), end, ms)
+    table.add_row(*cells)
+
+
 def play(stage: Stage, table: Table) -> list[str]:
     """Send everything, fill the table, give all mistakes."""
     wrong = []
@@ -159,11 +182,11 @@ def play(stage: Stage, table: Table) -> list[str]:
         wrong += [f"{sample.what}: {mistake}" for mistake in found]
         why = sample.why or said.get("why", "") or "nothing was found"
         rules = said.get("rules", "-").replace(",", ", ")
-        table.add_row(
+        end = Text(sample.end.value, style=COLOURS[sample.end])
+        add_row(
+            table,
             Text(sample.what),
-            Text("WRONG", style="bold reverse")
-            if found
-            else Text(sample.end.value, style=COLOURS[sample.end]),
+            Text("WRONG", style="bold reverse") if found else end,
             Text(why if rules in ("-", "") else f"{rules}: {why}"),
             Text(result.reply if result.code is not None else f"killed ({result.signal})"),
             Text(f"{result.seconds * 1000:.0f}"),
@@ -179,10 +202,7 @@ def main() -> int:
     stage = Stage(Path(sys.argv[1]).resolve())
     is_terminal = sys.stdout.isatty()
     console = Console(width=None if is_terminal else 150, highlight=False)
-    table = Table(show_lines=True, title="What became of the messages", title_style="bold")
-    for name in ("message", "what happened", "why (rule: reason)", "what the sender sees"):
-        table.add_column(name, overflow="fold", ratio=None if name == "what happened" else 3)
-    table.add_column("ms", justify="right")
+    table = new_table(console.width)
     wrong = play(stage, table)
     console.print(table)
     console.print(Text(_where(stage)), soft_wrap=True)
@@ -195,8 +215,8 @@ def _where(stage: Stage) -> str:
     config = f"--config {stage.folder / 'qscanner.toml'}"
     held = next(iter(sorted(stage.held())), stage.quarantine)
     return (
-        f"\n{len(SAMPLES)} messages went through qscanner-queue as qmail-smtpd would call it, one"
-        " process each;\nmost of the milliseconds are Python starting.\n\n"
+        f"\n{len(SAMPLES)} messages went through qscanner-queue, called as by qmail-smtpd,"
+        " one process\neach; most of the milliseconds are Python starting.\n\n"
         f"delivered  {stage.new}  ({len(stage.delivered())} messages)\n"
         f"held       {stage.quarantine}  ({len(stage.held())})\n"
         f"log        {stage.log}\n\n"

@@ -91,7 +91,7 @@ patiently() {
     return 1
 }
 
-# .venv with the package in place and the tools; done again only when pyproject.toml has changed.
+# .venv with the package in place and the tools; done again only when what is built has changed.
 make_venv() {
     local python=${PYTHON:-/usr/bin/python3} stamp want
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -99,7 +99,7 @@ make_venv() {
         return 1
     fi
     stamp=.venv/installed
-    want="$PWD $(sha256sum pyproject.toml) $("$python" -VV)"
+    want="$PWD $(sha256sum pyproject.toml setup.py qscanner/programs/*.[ch]) $("$python" -VV)"
     [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         say "$python has no ensurepip; as root: apt-get install python3-venv"
@@ -115,8 +115,8 @@ check_coverage() {
     local coverage=(.venv/bin/python -m coverage)
     export COVERAGE_FILE=$PWD/.cache/coverage
     "${coverage[@]}" combine -q .cache >/dev/null
-    if ! "${coverage[@]}" report --fail-under="$1" >.cache/coverage.txt; then
-        cat .cache/coverage.txt >&2
+    if ! "${coverage[@]}" report --fail-under="$1" >.cache/report.txt; then
+        cat .cache/report.txt >&2
         say "coverage is below $1 %"
         return 1
     fi

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # so that `from tests.fakes...` works however pytest was started
     sys.path.insert(0, str(ROOT))
 
-from tests.fakes import queue  # noqa: E402
+from tests.fakes import clients, queue  # noqa: E402
 
 # scripts/test measures what the tests run in their own process; coverage starts before any import
 # of ours, and in every worker of xdist by itself.
@@ -51,6 +51,12 @@ def fake_queue(shared_tmp: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hurried(shared_tmp: Path) -> dict[str, Path]:
+    """Give both queue programs, "c" and "python", as builds that do not wait long for a daemon."""
+    return clients.build(shared_tmp)
+
+
+@pytest.fixture(scope="session")
 def command(shared_tmp: Path) -> Callable[[str], Path]:
     """Give the path of a command of ours by its name: the installed one, where one is installed.
 
@@ -62,7 +68,8 @@ def command(shared_tmp: Path) -> Callable[[str], Path]:
         if installed.exists():
             return installed
         project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-        module, _, function = project["scripts"][name].partition(":")
+        ours = {"qscanner-queue": "qscanner.programs.queue:main", **project["scripts"]}
+        module, _, function = ours[name].partition(":")
         file = shared_tmp / name
         file.write_text(
             f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"

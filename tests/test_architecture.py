@@ -20,17 +20,33 @@ PACKAGE = ROOT / "qscanner"
 ROWS = (
     {"model", "outcomes", "settings"},
     {"codec"},
-    {"deadline", "patterns", "log", "spool", "client", "confine"},
-    {"asking", "conversation", "slots", "schema", "kind_tables"},
-    {"config", "magic_kinds", "kinds", "archives", "mime"},
+    {"intake"},
+    {
+        "deadline",
+        "patterns",
+        "log",
+        "spool",
+        "client",
+        "confine",
+        "changes",
+        "crashes",
+        "descriptors",
+        "fairness",
+        "fingerprint",
+        "health",
+        "leaving",
+        "notify",
+    },
+    {"asking", "conversation", "slots", "schema", "kind_tables", "visit", "emergency"},
+    {"config", "magic_kinds", "kinds", "archives", "mime", "metrics"},
     {"checks"},
     {"checks.virus", "embedded", "policy"},
     {"bench", "outgoing", "reply"},
-    {"report"},
-    {"scan"},
-    {"quarantine", "qmailqueue"},
+    {"report", "lobby"},
+    {"scan", "dispatcher"},
+    {"quarantine", "qmailqueue", "warm"},
     {"handover"},
-    {"inprocess"},
+    {"inprocess", "worker"},
     {"programs"},
 )
 
@@ -172,7 +188,7 @@ def test_documented_files_exist() -> None:
     page = ROOT / "docs" / "architecture.md"
     if not page.exists():
         return
-    named = re.findall(r"`([a-z_./-]+\.(?:py|toml|md|c|yar))`", page.read_text("utf-8"))
+    named = re.findall(r"`([a-z_./-]+\.(?:py|toml|md|c|h|yar|service))`", page.read_text("utf-8"))
     assert named
     places = (ROOT, PACKAGE, ROOT / "tests", ROOT / "docs")
     assert [name for name in named if not any((place / name).exists() for place in places)] == []

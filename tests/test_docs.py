@@ -78,7 +78,7 @@ def _report(client: Client) -> Report:
         digest="d",
         facts=Facts(
             envelope=Envelope(
-                sender=b"", recipients=(b"a@b.example",), raw=b"F\0Ta@b.example\0\0"
+                sender=b"", recipients=(b"a@b", b"c@d", b"e@f"), raw=b"F\0Ta@b\0Tc@d\0Te@f\0\0"
             ),
             client=client,
             octets=1,
@@ -86,12 +86,16 @@ def _report(client: Client) -> Report:
             spam=spam,
         ),
         verdict=Verdict(
-            action=Action.REJECT,
-            decisions=(Decision(action=Action.REJECT),),
+            action=Action.ACCEPT,
+            decisions=tuple(
+                Decision(action=action)
+                for action in (Action.ACCEPT, Action.QUARANTINE, Action.DISCARD)
+            ),
             logged=("x",),
             why="because",
         ),
         lines=(),
+        emergency="until then",
         ms=1.0,
     )
 
@@ -141,7 +145,7 @@ COMMANDS = _commands(command, ("qscanner",))
 def test_commands() -> None:
     """docs/commands.md has a section for every command and program, and for nothing else."""
     sections = re.findall(r"^## (.*)$", _page("commands.md"), re.MULTILINE)
-    assert set(sections) == {*COMMANDS, "qscanner-queue", "qscanner-maildir"}
+    assert set(sections) == {*COMMANDS, "qscanner-queue", "qscannerd", "qscanner-maildir"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

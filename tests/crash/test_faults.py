@@ -6,67 +6,17 @@ caller heard "later" or the refusal that was due: never 0 without a durable copy
 never unscanned.
 """
 
-import ctypes
 import errno
-import mmap
 import os
-import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.fakes import mails
+from tests.fakes import clients, mails
 from tests.fakes.caller import TCPSERVER, Result, Setting
+from tests.fakes.fault import FAIL, KILL, Fault
 from tests.fakes.site import Site
-
-_SOURCE = Path(__file__).parent.parent / "fakes" / "fault.c"
-_FAIL, _KILL = 1, 2
-
-
-class _State(ctypes.Structure):
-    """struct state of fault.c."""
-
-    _fields_ = (
-        ("armed", ctypes.c_int),
-        ("count", ctypes.c_int),
-        ("at", ctypes.c_int),
-        ("what", ctypes.c_int),
-        ("error", ctypes.c_int),
-        ("reads", ctypes.c_int),
-        ("hits", ctypes.c_int),
-        ("name", ctypes.c_char * 32),
-    )
-
-
-class Fault:
-    """The fault to come, in a file that the processes of one call share."""
-
-    def __init__(self, library: Path, folder: Path) -> None:
-        self._library = library
-        self._file = folder / "fault-state"
-        self._file.write_bytes(bytes(mmap.PAGESIZE))
-        self._file.chmod(0o666)
-        with self._file.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), mmap.PAGESIZE)
-        self.state = _State.from_buffer(self._map)
-
-    def set(self, at: int, what: int, error: int, *, reads: bool) -> dict[str, str]:
-        """Prepare one call and give the environment it needs."""
-        self._map[:] = bytes(mmap.PAGESIZE)
-        state = self.state
-        state.at, state.what, state.error, state.reads = at, what, error, int(reads)
-        return {"LD_PRELOAD": str(self._library), "FAULT_STATE": str(self._file)}
-
-
-@pytest.fixture(scope="session")
-def fault_library(shared_tmp: Path) -> Path:
-    """Give the path of the compiled library."""
-    library = shared_tmp / "fault.so"
-    command = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([*command, "-o", str(library), str(_SOURCE), "-ldl"], check=True, timeout=60)
-    return library
-
 
 MESSAGES = {
     "clean": mails.text(b"x" * 70 + b"\n"),
@@ -75,10 +25,10 @@ MESSAGES = {
     "held": mails.locked(),
 }
 FAULTS = {
-    "full": (_FAIL, errno.ENOSPC),
-    "broken": (_FAIL, errno.EIO),
-    "forbidden": (_FAIL, errno.EACCES),
-    "kill": (_KILL, 0),
+    "full": (FAIL, errno.ENOSPC),
+    "broken": (FAIL, errno.EIO),
+    "forbidden": (FAIL, errno.EACCES),
+    "kill": (KILL, 0),
 }
 # Reads are the imports of a few hundred files, so they are tried with one error and with the axe.
 CASES = [
@@ -98,7 +48,7 @@ def test_every_operation(
     name: str, fault: str, reads: bool, fault_library: Path, fake_queue: Path, open_tmp: Path
 ) -> None:
     """After a fault at any operation: queued once, held, or told later."""
-    site = Site(open_tmp, fake_queue)
+    site = Site(open_tmp, fake_queue, clients.installed("python"))
     one = Fault(fault_library, open_tmp)
     what, error = FAULTS[fault]
     table: Counter[tuple[str, str]] = Counter()

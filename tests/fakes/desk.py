@@ -17,6 +17,8 @@ program = "{program}"
 spool = "spool"
 host = "mx.example.com"
 trusted_users = ["root"]
+[daemon]
+{daemon}
 [limits]
 {limits}
 [virus]
@@ -49,11 +51,12 @@ class Desk:
         virus: str = 'engines = ["yara"]',
         spam: str = "",
         limits: str = "",
+        daemon: str = 'socket = "/nonexistent/qscannerd.sock"',
         program: str = "/bin/true",
     ) -> None:
         """Write the settings, each piece as lines of its table."""
         self.file.write_text(
-            _SETTINGS.format(program=program, virus=virus, spam=spam, limits=limits)
+            _SETTINGS.format(program=program, virus=virus, spam=spam, limits=limits, daemon=daemon)
         )
 
     def policy(self, text: str, name: str = "99-more.toml") -> None:

@@ -3,13 +3,15 @@
  * Called by  tests/crash, around the real qscanner-queue.
  * State      $FAULT_STATE: a file that every process of one run shares (struct state).
  * Careful    counting begins with the first read of fd 0, so that the start of the interpreter is
- *            left alone, and only in interpreters: the queue program behind the exec is not ours.
+ *            left alone, and only in interpreters and in the client in C (a dynamic build of
+ *            it): the queue program behind the exec is not ours.
  *            Operations of several threads are counted in the order in which they come.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -43,7 +45,7 @@ __attribute__((constructor)) static void begin(void)
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (!path || n < 0) return;
   exe[n] = 0;
-  if (!strstr(exe, "python")) return;
+  if (!strstr(exe, "python") && !strstr(exe, "/qscanner-queue")) return;
   int (*real_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
   int fd = real_open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) _exit(99);
@@ -136,6 +138,8 @@ FAILS(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flag
 FAILS(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 FAILS(pid_t, fork, (void), ())
 FAILS(int, execve, (const char *path, char *const *argv, char *const *env), (path, argv, env))
+FAILS(int, execv, (const char *path, char *const *argv), (path, argv))
+FAILS(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout))
 FAILS(int, dup2, (int from, int to), (from, to))
 FAILS(int, dup3, (int from, int to, int flags), (from, to, flags))
 

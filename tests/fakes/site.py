@@ -37,9 +37,13 @@ dir = "quarantine"
 
 
 class Site:
-    """A folder with everything in it. `queue_dir` is where the strict queue program queues."""
+    """A folder with everything in it. `queue_dir` is where the strict queue program queues.
 
-    def __init__(self, folder: Path, fake_queue: Path) -> None:
+    `ours` is the queue program under test: the installed one, or one of fakes/clients.py.
+    """
+
+    def __init__(self, folder: Path, fake_queue: Path, ours: Path = PROGRAM) -> None:
+        self.ours = ours
         self.folder = folder
         self.spool = folder / "spool"
         self.quarantine = folder / "quarantine"
@@ -55,7 +59,10 @@ class Site:
         shutil.copytree(ROOT / "policies", folder / "policies")
         self.settings()
 
-    ours = PROGRAM
+    @property
+    def socket(self) -> Path:
+        """Give the path of the daemon's socket, which is there while a daemon runs."""
+        return self.folder / "qscannerd.sock"
 
     @property
     def file(self) -> Path:
@@ -85,7 +92,12 @@ class Site:
 
     def environment(self) -> dict[str, str]:
         """Give what an admin sets, and where the strict queue program is to queue."""
-        return {"QSCANNER_CONFIG": str(self.file), "FAKE_QUEUE_DIR": str(self.queue_dir)}
+        return {
+            "QSCANNER_CONFIG": str(self.file),
+            "QSCANNER_SOCKET": str(self.socket),
+            "QSCANNER_SPOOL": str(self.spool),
+            "FAKE_QUEUE_DIR": str(self.queue_dir),
+        }
 
     def call(
         self,
@@ -98,7 +110,7 @@ class Site:
         """Hand a message to the real qscanner-queue."""
         chosen = setting or caller.Setting()
         chosen = replace(chosen, env={**chosen.env, **self.environment(), **environment})
-        return caller.call(PROGRAM, message, envelope, setting=chosen)
+        return caller.call(self.ours, message, envelope, setting=chosen)
 
     def queued(self) -> list[queue.Queued]:
         """Give what was queued."""

@@ -1,4 +1,4 @@
-"""The real qscanner-queue, called as qmail calls it: accepted, refused, held, put off, and why."""
+"""The real qscanner-queue, called as qmail calls it: what becomes of a message, and why."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import mails
+from tests.fakes import clients, mails
 from tests.fakes.caller import Ends, Other, Setting, envelope
 from tests.fakes.replies import Flavour
 from tests.fakes.site import Site, below_our_lines
@@ -16,10 +16,13 @@ from tests.fakes.site import Site, below_our_lines
 REFUSAL = "Your message carries a virus"
 
 
-@pytest.fixture
-def site(open_tmp: Path, fake_queue: Path) -> Site:
-    """Give an installation with the embedded engine and the shipped policies."""
-    return Site(open_tmp, fake_queue)
+@pytest.fixture(params=["c", "python"])
+def site(request: pytest.FixtureRequest, open_tmp: Path, fake_queue: Path) -> Site:
+    """Give an installation with the embedded engine and the shipped policies, and no daemon.
+
+    It is called through both installed programs: the one in C then becomes the one in Python.
+    """
+    return Site(open_tmp, fake_queue, clients.installed(request.param))
 
 
 def test_clean_is_queued_octet_for_octet(site: Site, uids: tuple[int | None, ...]) -> None:
@@ -409,6 +412,17 @@ def test_file_size_limit(site: Site, kib: int) -> None:
     assert result.code not in (0, None), result
     assert result.code > 40, result
     assert not site.queued()
+
+
+def test_no_bytecode_is_written(site: Site) -> None:
+    """Under ulimit -f Python would leave a cut .pyc, with which nothing of ours starts again."""
+    cache = site.folder / "pyc"
+    limit = (4 << 10, resource.RLIM_INFINITY)
+    setting = Setting(
+        env={"PYTHONPYCACHEPREFIX": str(cache)}, limits={resource.RLIMIT_FSIZE: limit}
+    )
+    assert site.call(mails.text(b"x" * 70_000), setting=setting).code == 53
+    assert not list(cache.rglob("intake.*.pyc"))
 
 
 def test_full_disk(site: Site) -> None:

@@ -14,9 +14,11 @@ import pyclamd
 import pytest
 
 from qscanner.checks import clamav
+from qscanner.checks.clamav_known import Known
 from qscanner.codec.clamd import Said
 from qscanner.codec.servers import Server
 from qscanner.deadline import Deadline
+from qscanner.health import Health
 from qscanner.model import CheckResult, Outcome
 from qscanner.outcomes import CheckFailed
 from qscanner.spool import Message
@@ -443,3 +445,56 @@ def test_threads_do_not_mix_answers(transport: str) -> None:
 
         with ThreadPoolExecutor(60) as pool:
             assert Counter(pool.map(ask, range(180))) == {"right": 180}
+
+
+def test_a_dead_server_is_asked_last(message: Message) -> None:
+    """What one message finds out spares the next one the attempt; an answer takes that back."""
+    dead = nobody()
+    with serving(fake.saying(OK)) as server:
+        known = Known(Health((dead, server)))
+        for _ in range(2):
+            result = clamav.look(message, (dead, server), within_s=WITHIN_S, known=known)
+            assert result.outcome is CLEAN
+            assert known.health.up() == {dead.text: False, server.text: True}
+            assert known.health.in_order((dead, server)) == (server, dead)
+        known.health.failed(server)
+        clamav.look(message, (server,), within_s=WITHIN_S, known=known)
+        assert known.health.up()[server.text] is True
+
+
+def test_a_mute_server_is_dead_too(message: Message) -> None:
+    """One that takes connections and says nothing costs its share of the time only once."""
+    with serving(fake.silent) as mute, serving(fake.saying(OK)) as server:
+        known = Known(Health((mute, server)))
+        clamav.look(message, (mute, server), within_s=WITHIN_S, known=known)
+        began = time.monotonic()
+        clamav.look(message, (mute, server), within_s=WITHIN_S, known=known)
+        assert time.monotonic() - began < WITHIN_S / 2
+
+
+def test_out_of_time_is_not_the_servers_fault(message: Message) -> None:
+    """A server that was never asked is not called dead."""
+    with serving(fake.saying(OK)) as server:
+        known = Known(Health((server,)))
+        with pytest.raises(CheckFailed):
+            clamav.look(message, (server,), within_s=-1.0, known=known)
+        assert known.health.up() == {server.text: True}
+
+
+def test_version_is_asked_once(message: Message) -> None:
+    """The second message of a worker costs one connection, not two."""
+    asked: list[bytes] = []
+
+    def script(peer: socket.socket, stop: threading.Event) -> None:
+        asked.append(peer.recv(8, socket.MSG_PEEK))
+        fake.judging(fake.always(OK))(peer, stop)
+
+    with serving(script) as server:
+        known = Known()
+        scanners = {
+            clamav.look(message, (server,), within_s=5, known=known).scanners for _ in "ab"
+        }
+        assert [each[:8] for each in asked] == [b"zFILDES\0", b"zVERSION", b"zFILDES\0"]
+        assert scanners == {("clamav/1.4.6/27402",)}
+        clamav.look(message, (server,), within_s=5)
+        assert asked[-1][:8] == b"zVERSION", "without a memory it is asked each time"

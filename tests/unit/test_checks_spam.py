@@ -8,6 +8,7 @@ import pytest
 
 from qscanner.checks import spam
 from qscanner.codec.servers import Server
+from qscanner.health import Health
 from qscanner.model import CheckResult, Outcome, Score
 from qscanner.outcomes import CheckFailed
 from qscanner.spool import Message
@@ -150,3 +151,15 @@ def test_nobody_to_ask(message: Message) -> None:
         look(message, nobody())
     with serving(fake.saying(HAM)) as server, pytest.raises(CheckFailed, match="used up"):
         look(message, server, within_s=0)
+
+
+def test_a_dead_server_is_asked_last(message: Message) -> None:
+    """What one message finds out spares the next one the attempt."""
+    dead = nobody()
+    with serving(fake.saying(fake.answer())) as server:
+        health = Health((dead, server))
+        spam.look(message, (dead, server), within_s=WITHIN_S, max_octets=MAX, health=health)
+        assert health.up() == {dead.text: False, server.text: True}
+        assert health.in_order((dead, server)) == (server, dead)
+        spam.look(message, (dead, server), within_s=WITHIN_S, max_octets=MAX, health=health)
+        assert health.up()[dead.text] is False

@@ -31,7 +31,7 @@ def test_there_and_back(answer: Answer) -> None:
     assert decode(encode(answer)) == answer
 
 
-@given(st.sampled_from(Ending), _ASCII, _TEXT)
+@given(st.sampled_from(list(Ending)), _ASCII, _TEXT)
 def test_any_answer_there_and_back(ending: Ending, text: str, program: str) -> None:
     """Any text and any path but with a NUL."""
     answer = Answer(ending=ending, text=text, program=program)

@@ -10,12 +10,13 @@ import pytest
 
 from qscanner.codec.envelope import encode
 from qscanner.handover import Settled, settle
+from qscanner.intake import IN_MEMORY_OCTETS
 from qscanner.log import Log
 from qscanner.model import Action, Client, Decision, Edits, Envelope, Facts, Verdict
 from qscanner.outcomes import Ending, Later
 from qscanner.report import ENDINGS, Mail, Report
 from qscanner.settings import Quarantine, Queue, Settings
-from qscanner.spool import IN_MEMORY_OCTETS, Message
+from qscanner.spool import Message
 
 OCTETS = b"X-Spam-Flag: forged\nSubject: x\n\nbody\n"
 LINES = ("X-Qscanner: h id=i",)

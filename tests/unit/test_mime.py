@@ -305,6 +305,17 @@ def test_crashes_of_the_stdlib(attack: str) -> None:
     assert "mime.parser-error" not in ids(found)
 
 
+def test_want_of_memory_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the message's doing: the sender is to try again."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("qscanner.mime.media_of", exhausted)
+    with pytest.raises(MemoryError):
+        view(multipart(LEAF), LIMITS)
+
+
 def test_a_crash_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the parser to raise after all, the message is one leaf and that is told."""
     monkeypatch.setattr("qscanner.mime.media_of", lambda *_a, **_k: 1 / 0)

@@ -95,4 +95,4 @@ def test_a_failed_check_ends_nothing() -> None:
 def test_a_row_cannot_be_changed() -> None:
     """The rows are frozen values."""
     with pytest.raises(AttributeError):
-        REPLIES[Ending.BUG].smtp = 250  # type: ignore[misc]
+        REPLIES[Ending.BUG].smtp = 250

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qscanner import outgoing
+from qscanner.intake import IN_MEMORY_OCTETS
 from qscanner.model import Edits
 from qscanner.outcomes import DiskFull
-from qscanner.spool import IN_MEMORY_OCTETS, Message
+from qscanner.spool import Message
 from tests.fakes import child
 
 LINES = ("X-Spam-Flag: NO", "X-Qscanner: mx.example id=1 verdict=accept")

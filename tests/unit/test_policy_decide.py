@@ -209,8 +209,9 @@ def test_when_no_rule_speaks(
 def test_on_failure(tmp_path: Path, action: Action) -> None:
     """The settings say what an unavailable check leads to."""
     for check in ("virus", "spam"):
-        other = {"virus": A, "spam": A} | {check: action}
-        got = verdict(tmp_path, "", on_failure=OnFailure(**other), **{check: AWAY})
+        virus, spam = (action, A) if check == "virus" else (A, action)
+        chosen = OnFailure(virus=virus, spam=spam)
+        got = verdict(tmp_path, "", on_failure=chosen, **{check: AWAY})
         assert (got.action, got.rules) == (action, (f"default.{check}-unavailable",))
         assert "connection refused" in got.why
 

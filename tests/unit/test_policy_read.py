@@ -48,6 +48,19 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 2
 
 
+def test_files_without_an_end(tmp_path: Path) -> None:
+    """A link to a device is a file that is too large, not the end of our memory."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "whom.txt").symlink_to("/dev/zero")
+    (tmp_path / "10.toml").symlink_to("/dev/zero")
+    rule = RULE.format("a", 0) + 'when = { to_in = "whom" }\n'
+    (tmp_path / "20.toml").write_text("schema = 1\n" + rule)
+    with pytest.raises(Problems) as caught:
+        load(os.fspath(tmp_path))
+    texts = [problem.text for problem in caught.value.problems]
+    assert texts == ["the file has more than 8 MiB", "the list has more than 32 MiB"]
+
+
 def test_too_many_rules(tmp_path: Path) -> None:
     """Bounded, since each is asked for each message; none of them is then complained about."""
     (tmp_path / "10.toml").write_text("schema = 1\n" + "[[rule]]\n" * (MAX_RULES + 1))

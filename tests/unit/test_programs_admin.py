@@ -85,3 +85,17 @@ def test_a_bug_is_not_something_found() -> None:
     assert done.returncode == 3
     assert done.stderr.startswith("qscanner: bug: IndexError(")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_memory_is_no_bug() -> None:
+    """Under softlimit the command says what to do about it, and ends with 3."""
+    code = (
+        "import sys, click; from qscanner.programs import admin;"
+        "admin.command.add_command(click.Command('big', callback=lambda: bytes(1 << 62)));"
+        "sys.argv[1:] = ['big']; admin.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr == "qscanner: out of memory: raise softlimit or ulimit of this shell\n"

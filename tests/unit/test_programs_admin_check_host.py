@@ -80,7 +80,8 @@ def test_queue_program_is_ourselves(settings: Settings, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2, done
-    assert "is qscanner-queue itself" in done.stdout
+    assert "is qscanner-queue itself\n" in done.stdout
+    assert "-> name the real queue program" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_quarantine_missing(settings: Settings) -> None:
     os.rmdir(settings.quarantine.dir)
     item = worst_of(settings, "quarantine")
     assert item.level is Level.ERROR
-    assert item.todo[0].startswith("install -d -m ")
+    assert item.todo[0].startswith("install -d -m 0700 -o ")  # as README.md has it
 
 
 @pytest.mark.parametrize(

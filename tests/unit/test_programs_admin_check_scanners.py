@@ -102,7 +102,7 @@ def test_every_server_by_itself(desk: Desk) -> None:
     assert first.text in found[0].text
     assert found[0].level is not Level.DOWN
     assert found[1].level is Level.DOWN
-    assert "unix:/nowhere" in found[1].text
+    assert found[1].text.count("unix:/nowhere") == 1  # named once, however many layers say it
 
 
 def test_the_whole_path(desk: Desk) -> None:

@@ -48,7 +48,10 @@ def test_all_mistakes_at_their_places(tmp_path: Path) -> None:
     assert f"{desk.policies}/99-more.toml:11:" in done.output
     assert f"{desk.policies}/98-other.toml:" in done.output
     assert "^~~~" in done.output
-    assert "problems; as long as they stand, no mail is accepted" in done.output
+    assert f"problems in {desk.policies}: until that is put right, all mail" in done.output
+    done = desk.run("policy", "check", str(desk.policies))  # a folder by name: perhaps a copy
+    assert done.exit_code == 2
+    assert done.output.endswith(f"problems in {desk.policies}: unusable\n")
 
 
 def test_warnings_end_with_1(tmp_path: Path) -> None:

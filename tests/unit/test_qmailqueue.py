@@ -15,11 +15,11 @@ MESSAGE, ENVELOPE = b"Subject: x\n\nbody \0\xff\n", b"Fs\0Ta\0\0"
 # Spoils everything that an exec hands on, then becomes the program.
 BECOME = """
 import os, signal, sys
-from qscanner import qmailqueue, spool
+from qscanner import intake, qmailqueue
 from qscanner.outcomes import Unusable
-message, envelope = spool.memory_file(), spool.memory_file()
-spool.write_all(message, {message!r}); spool.write_all(envelope, {envelope!r})
-spool.seal(message); spool.seal(envelope)
+message, envelope = intake.memory_file(), intake.memory_file()
+intake.write_all(message, {message!r}); intake.write_all(envelope, {envelope!r})
+intake.seal(message); intake.seal(envelope)
 signal.alarm(3600)
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 secret = os.open("/dev/null", os.O_RDONLY)

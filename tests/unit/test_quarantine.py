@@ -65,7 +65,67 @@ def test_keep(octets: bytes, folder: str) -> None:
 def test_a_retry_is_the_same_hold(folder: str) -> None:
     """The second time it is no new hold, and the first copy stays as it is."""
     assert keep(folder)
-    assert not keep(folder, b"Received: later\nSubject: y\n\n", {"id": "2"})
+    assert not keep(folder, OCTETS.replace(b": x", b": later"), {"id": "2"})
+    assert kept(folder) == (OCTETS, RECORD)
+
+
+def held_for(*actions: str, action: str = "accept") -> dict[str, Any]:
+    to = [{"address": f"{n}@y", "action": each, "rules": []} for n, each in enumerate(actions)]
+    return {"id": "-".join(actions), "action": action, "envelope": {"recipients": to}}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "want"),
+    [
+        (held_for("quarantine", "accept"), held_for("accept", "quarantine"), ["quarantine"] * 2),
+        (held_for("quarantine", "accept"), held_for("quarantine", "quarantine"), None),
+        (held_for("reject", action="reject"), held_for("quarantine", action="quarantine"), None),
+        (held_for(action="discard"), held_for(action="quarantine"), []),
+    ],
+    ids=["others", "more", "a-copy-of-a-refusal", "no-recipients"],
+)
+def test_held_for_more_at_a_later_try(
+    first: dict[str, Any], then: dict[str, Any], want: list[str] | None, folder: str
+) -> None:
+    """Who is answered for is in the record, whatever the first try (which failed) said of them."""
+    assert keep(folder, record=first)
+    assert keep(folder, record=then)
+    octets, known = kept(folder)
+    assert octets == OCTETS
+    got = [each["action"] for each in known["envelope"]["recipients"]]
+    assert got == (want if want is not None else ["quarantine"] * len(got))
+    assert known["action"] == then["action"]
+    assert not keep(folder, record=first), "they are held already"
+    assert kept(folder) == (octets, known)
+
+
+def _damaged(folder: str, kind: str) -> None:
+    message, known = (Path(folder, f"{DIGEST}.{ending}") for ending in ("eml", "json"))
+    for file in (message, known):
+        file.unlink()
+    match kind:
+        case "a pipe":
+            os.mkfifo(message)
+            os.mkfifo(known)
+        case "a link":
+            message.symlink_to("/dev/null")
+            known.symlink_to("/dev/null")
+        case _:
+            message.write_bytes(OCTETS if kind.startswith("the record") else kind.encode())
+            known.write_text(
+                {"the record is cut": "{", "the record is odd": "[1]"}.get(kind, "{}")
+            )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "other octets", "the record is cut", "the record is odd", "a pipe", "a link"],
+)
+def test_what_is_no_hold_is_not_answered_for(kind: str, folder: str) -> None:
+    """A file that only bears the name, empty or damaged, is no durable copy: it is replaced."""
+    keep(folder)
+    _damaged(folder, kind)
+    assert keep(folder)
     assert kept(folder) == (OCTETS, RECORD)
 
 

@@ -219,6 +219,18 @@ def test_the_event_of_a_client() -> None:
     assert (told["client"], told["claimed"]) == ("-", "192.0.2.9")
 
 
+def test_the_event_says_for_whom_it_is_otherwise() -> None:
+    """Who does not get an accepted message is named; where all fare alike, the verdict says it."""
+    two = (Decision(action=Action.ACCEPT), Decision(action=Action.QUARANTINE, rules=("r",)))
+    split = Verdict(action=Action.ACCEPT, decisions=two, rules=("r",))
+    told = report.event(made(facts(), split), pid=1, ending=Ending.ACCEPTED)
+
+    assert told["held"] == b"b@y"
+    assert "discarded" not in told
+    alike = report.event(made(facts(), verdict(Action.QUARANTINE)), pid=1, ending=Ending.HELD)
+    assert "held" not in alike
+
+
 def test_the_event_says_why() -> None:
     """The verdict's sentence; trouble stands before it; rules in mode log-only are named."""
     decided = Verdict(action=Action.QUARANTINE, decisions=(), why="because", logged=("l1", "l2"))

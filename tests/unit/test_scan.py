@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qscanner import emergency
 from qscanner.bench import Bench
 from qscanner.codec.envelope import encode
 from qscanner.deadline import Deadline
@@ -14,7 +15,7 @@ from qscanner.model import Action, Client, Envelope, Outcome
 from qscanner.outcomes import OutOfTime
 from qscanner.report import Mail, Report
 from qscanner.scan import TOO_LARGE, new_id, scan
-from qscanner.settings import Clamav, Limits, Policy, Queue, Settings, Spam, Spamd, Virus
+from qscanner.settings import Clamav, Daemon, Limits, Policy, Queue, Settings, Spam, Spamd, Virus
 from qscanner.spool import Message
 from tests.fakes import clamd, mails, spamd
 from tests.fakes.server import serving
@@ -209,6 +210,66 @@ def test_odd_messages_have_a_verdict(octets: bytes) -> None:
     report = scanned(octets)
     assert report.facts.octets == len(octets)
     assert isinstance(report.verdict.action, Action)
+
+
+# --- the emergency switch ---
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> Settings:
+    """Give settings with a dead clamd beside YARA, and a folder for the daemon's socket."""
+    tmp_path.chmod(0o755)
+    settings = with_clamd(NOBODY, engines=("clamav", "yara"))
+    return replace(settings, daemon=Daemon(socket=str(tmp_path / "s")))
+
+
+def switch_on(settings: Settings, *, now: float) -> None:
+    emergency.declare(settings.daemon.socket, for_s=60, who="ann", why="broken", now=now)
+
+
+def test_in_an_emergency_unscanned_mail_passes(dead: Settings) -> None:
+    """Under a rule id of its own, with who and why in the report, and only while it lasts."""
+    assert scanned(mails.text(), dead).verdict.action is Action.DEFER
+    switch_on(dead, now=time.time())
+    report = scanned(mails.text(), dead)
+    assert report.verdict.action is Action.ACCEPT
+    assert report.verdict.rules == ("default.emergency-accept-unscanned",)
+    assert report.emergency.endswith("by ann: broken")
+    assert "rules=default.emergency-accept-unscanned virus=unavailable" in report.lines[-1]
+    switch_on(dead, now=time.time() - 61)
+    assert scanned(mails.text(), dead).verdict.action is Action.DEFER
+
+
+@pytest.mark.parametrize(
+    ("octets", "action"),
+    [
+        pytest.param(mails.infected(), Action.REJECT, id="found"),
+        pytest.param(mails.locked(), Action.QUARANTINE, id="encrypted"),
+    ],
+)
+def test_an_emergency_lets_nothing_else_pass(
+    dead: Settings, octets: bytes, action: Action
+) -> None:
+    """What was found and what can never be scanned are no matter of an engine that is away."""
+    switch_on(dead, now=time.time())
+    report = scanned(octets, dead)
+    assert report.verdict.action is action
+    assert (report.emergency == "") is (action is Action.REJECT), "told where nobody answered"
+
+
+def test_an_emergency_is_not_asked_for_where_engines_answer(dead: Settings) -> None:
+    """Mail that was scanned says nothing of it."""
+    switch_on(dead, now=time.time())
+    report = scanned(mails.text(), replace(dead, virus=SETTINGS.virus))
+    assert (report.verdict.rules, report.emergency) == ((), "")
+
+
+def test_a_broken_switch_is_not_in_force(dead: Settings) -> None:
+    """Later, as without it, and the report says why."""
+    Path(emergency.file(dead.daemon.socket)).write_text("{")
+    report = scanned(mails.text(), dead)
+    assert report.verdict.action is Action.DEFER
+    assert report.emergency.startswith("not in force: ")
 
 
 # --- digest and id ---
