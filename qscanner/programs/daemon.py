@@ -33,6 +33,7 @@ from qscanner.worker import MESSAGES, work
 _TURN_S = 0.5
 _OWN_FDS = 100  # descriptors that are not for clients: workers, metrics, files
 _FDS_A_WORKER = 2
+_MANY_FDS = 1 << 20  # fs.nr_open of proc(5), by default
 _USAGE_ERROR = 2
 
 
@@ -196,6 +197,8 @@ def _freeze() -> None:
 def _room(workers: int) -> int:
     """Raise our limit of descriptors as far as we may, and give how many clients that allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        hard = _MANY_FDS
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return max(1, hard - _OWN_FDS - _FDS_A_WORKER * workers)
 

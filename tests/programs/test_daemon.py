@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qscanner.outcomes import Ending
-from tests.fakes import caller, mails, resident
+from tests.fakes import caller, clients, mails, resident
 from tests.fakes.guest import Guest, visit
 from tests.fakes.resident import Resident, serving, until
 from tests.fakes.site import ROOT, Site, below_our_lines
@@ -94,14 +94,19 @@ def test_the_channel_of_the_settings(site: Site, channel: str) -> None:
             guest.close()
 
 
-def test_through_the_real_client(daemon: Resident) -> None:
-    """The installed qscanner-queue asks the daemon, and becomes the real queue program."""
-    accepted = daemon.call(mails.text())
-    assert accepted.code == 0, accepted
-    assert below_our_lines(daemon.site.queued()[0].message) == mails.text()
-    refused = daemon.call(mails.infected())
-    assert refused.reply.startswith("554 "), refused
-    daemon.wait_for("event=message", times=2)
+@pytest.mark.parametrize("kind", ["c", "python"])
+def test_through_the_real_client(kind: str, open_tmp: Path, fake_queue: Path) -> None:
+    """Both installed queue programs ask the daemon, and become the real queue program."""
+    with serving(Site(open_tmp, fake_queue, clients.installed(kind))) as one:
+        for message in (mails.text(), mails.text(b"x" * 3_000_000 + b"\n")):
+            accepted = one.call(message)
+            assert accepted.code == 0, accepted
+            assert below_our_lines(one.site.queued()[-1].message) == message
+        refused = one.call(mails.infected())
+        assert refused.reply.startswith("554 "), refused
+        assert one.call(mails.locked()).code == 0
+        assert len(one.site.held()) == 1
+        one.wait_for("event=message", times=4)
 
 
 # ---- workers die
@@ -237,18 +242,25 @@ def test_the_dispatcher_is_killed(slow_daemon: Resident) -> None:
         guest.close()
 
 
-def test_real_clients_when_the_dispatcher_is_killed(slow_daemon: Resident) -> None:
-    """qscanner-queue asks, the dispatcher dies: 71, and nothing is queued."""
+@pytest.mark.parametrize("kind", ["c", "python"])
+@pytest.mark.parametrize("whom", ["dispatcher", "worker"])
+def test_killed_under_a_real_client(
+    kind: str, whom: str, open_tmp: Path, fake_queue: Path
+) -> None:
+    """Dispatcher or worker dies while a real client waits for its answer: later, not queued."""
+    site = Site(open_tmp, fake_queue, clients.installed(kind))
+    with serving(site, virus=slow_rules(site)) as one:
 
-    def kill(stage: caller.Stage, _pid: int) -> None:
-        if stage is caller.Stage.ENVELOPE:
-            slow_daemon.busy_worker()
-            slow_daemon.signal(signal.SIGKILL)
+        def kill(stage: caller.Stage, _pid: int) -> None:
+            if stage is caller.Stage.ENVELOPE:
+                worker = one.busy_worker()
+                os.kill(one.pid if whom == "dispatcher" else worker, signal.SIGKILL)
 
-    result = slow_daemon.call(mails.text(SLOW), setting=caller.Setting(at=kill))
-    assert result.code == 71, result
-    assert not slow_daemon.site.queued()
-    slow_daemon.ended()
+        result = one.call(mails.text(SLOW), setting=caller.Setting(at=kill))
+        assert result.reply.startswith("451 "), result
+        assert not site.queued()
+        if whom == "dispatcher":
+            assert one.ended() == -signal.SIGKILL
 
 
 def test_a_dead_socket_is_replaced(site: Site) -> None:

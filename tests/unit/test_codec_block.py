@@ -122,10 +122,10 @@ def test_below_received(octets: bytes, below: bytes | None) -> None:
 )
 def test_linear_time(octets: bytes) -> None:
     """What is large and hostile costs no more than its octets; quadratic takes hours."""
-    begun = time.monotonic()
+    begun = time.process_time()
     fields(octets, *NAMES)
     below_received(octets)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @given(st.lists(st.sampled_from([b"X-Spam-Flag", b":", b" ", b"\n", b"\r\n", b"a", b"\t"])))

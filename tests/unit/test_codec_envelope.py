@@ -114,13 +114,13 @@ def test_fifty_thousand_recipients_in_linear_time(chunk: int) -> None:
     """An envelope larger than a pipe is read in a time that grows with its size only."""
     recipients = tuple(b"r%d@example.org" % number for number in range(MANY))
     raw = encode(b"s", recipients)
-    begun = time.monotonic()
+    begun = time.process_time()
     decoder = Decoder()
     feed(decoder, raw, chunk)
     assert decoder.finish() == Envelope(sender=b"s", recipients=recipients, raw=raw)
     kept = narrow(raw, tuple(number % 2 == 0 for number in range(MANY)))
     assert kept == encode(b"s", recipients[::2])
-    assert time.monotonic() - begun < 5  # quadratic takes minutes
+    assert time.process_time() - begun < 5  # quadratic takes minutes
 
 
 @given(ADDRESSES, st.lists(ADDRESSES, max_size=5), st.integers(1, 50))

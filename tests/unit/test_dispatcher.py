@@ -235,8 +235,8 @@ def test_a_worker_dies(
     assert heard.ending is Ending.DEFERRED
     assert heard.text.startswith("Zmessage could not be scanned now")
     house.until(lambda: len(house.stubs) == 2, "there is another")
-    assert not is_alive(stub.pid)
     house.until(lambda: not house.dispatcher.leaving, "it is logged")
+    assert not is_alive(stub.pid)
     said = capfd.readouterr().err
     assert "event=worker-crashed" in said
     assert f"digest={DIGEST} times=1 uid={os.getuid()} then=later" in said
@@ -284,6 +284,21 @@ def test_an_idle_worker_dies(house: House, capfd: pytest.CaptureFixture[str]) ->
     assert guest.go() == 20
     house.until(lambda: not house.dispatcher.leaving, "it is logged")
     assert "event=worker-died" in capfd.readouterr().err
+
+
+def test_a_worker_dies_in_that_very_moment(house: House) -> None:
+    """Dead, but its end is not heard yet: the client is given to the next one, not to it."""
+    guest = house.guest()
+    selector = house.dispatcher.selector
+    until(lambda: selector.select(0.1), "the client has come")
+    house.stubs[0].die()
+    for _ in range(2):  # let in, then heard
+        for key, _ in selector.select(0.1):
+            if key.fileobj is not house.stubs[0].worker.sock:
+                key.data(key.fileobj)
+    house.dispatcher._hand_out()
+    house.until(guest.has_news, "it hears something")
+    assert guest.go() == 20
 
 
 def test_late(house: House, capfd: pytest.CaptureFixture[str]) -> None:

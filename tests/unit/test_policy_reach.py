@@ -104,9 +104,9 @@ def test_fifty_thousand_recipients_and_a_hundred_sets() -> None:
         addresses([(f"user{n}@example.org", FOREVER), (f"@d{n}.org", FOREVER)]) for n in range(100)
     ]
     to = [b"user%d@host%d.example.org" % (n, n) for n in range(50_000)]
-    begun = time.monotonic()
+    begun = time.process_time()
     assert groups(to, sets, TODAY) == {frozenset(): list(range(50_000))}
-    assert time.monotonic() - begun < 8
+    assert time.process_time() - begun < 8
 
 
 def test_a_reach_is_or_of_and() -> None:

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -216,8 +217,10 @@ def test_says_nothing(hire: Hire, site: Site) -> None:
     """Who was invited and does not ask is not waited for beyond the time of a message."""
     site.file.write_text(site.file.read_text().replace('time = "60 s"', 'time = "1 s"'))
     one = hire()
+    begun = time.monotonic()
     with one.take() as visitor:
         assert visitor.answer().ending is Ending.DEADLINE
+    assert time.monotonic() - begun < 5
     assert one.facts()["ending"] == "deadline"
 
 
