@@ -24,6 +24,7 @@ from tests.fakes.resident import is_alive, until
 from tests.fakes.site import Site, below_our_lines
 
 STRANGER = 12001
+MEMORY_GIB = 16
 
 
 class Visitor(Guest):
@@ -93,8 +94,10 @@ Hire = Callable[..., Hired]
 
 @pytest.fixture
 def site(open_tmp: Path, fake_queue: Path) -> Site:
-    """Give an installation with the embedded engine."""
-    return Site(open_tmp, fake_queue)
+    """Give an installation with the embedded engine, and room for what the tests have loaded."""
+    made = Site(open_tmp, fake_queue)
+    made.settings(limits=f'memory = "{MEMORY_GIB} GiB"')
+    return made
 
 
 @pytest.fixture
@@ -248,7 +251,7 @@ def test_odd_questions(hire: Hire, packet: bytes, count: int) -> None:
 
 def test_the_channel_of_the_settings(hire: Hire, site: Site) -> None:
     """Also what is put off is said where the settings want it."""
-    site.settings(queue='error_text = "4:82"')
+    site.settings(queue='error_text = "4:82"', limits=f'memory = "{MEMORY_GIB} GiB"')
     one = hire()
     with one.take() as visitor:
         visitor.say(b"rubbish")
@@ -257,7 +260,6 @@ def test_the_channel_of_the_settings(hire: Hire, site: Site) -> None:
 
 def test_confined(hire: Hire, site: Site) -> None:
     """No new privileges, bounded memory and processor time, nothing of the dispatcher's open."""
-    site.settings(limits='memory = "1 GiB"')
     one = hire()
     _visit(one, mails.text())
     one.facts()
@@ -265,7 +267,7 @@ def test_confined(hire: Hire, site: Site) -> None:
     assert "NoNewPrivs:\t1" in status
     limits = Path(f"/proc/{one.pid}/limits").read_text()
     rows = {line[:25].strip(): line[25:].split()[0] for line in limits.splitlines()}
-    assert rows["Max address space"] == str(1 << 30)
+    assert rows["Max address space"] == str(MEMORY_GIB << 30)
     assert rows["Max core file size"] == "0"
     assert 60 < int(rows["Max cpu time"]) < 70
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
