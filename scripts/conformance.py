@@ -35,6 +35,7 @@ _CALLERS = {
     "indimail (fd 2)": (Flavour.INDIMAIL, None, "2:88"),
     "stock qmail": (Flavour.STOCK, None, "auto"),
 }
+_OUTCOMES = ("queued", "held", "held, told later", "refused", "told later")
 _DEAD = 'engines = ["clamav"]\n[virus.clamav]\nservers = ["unix:/nowhere/clamd.ctl"]'
 
 
@@ -68,7 +69,7 @@ def _dialogues(folder: Path) -> Iterator[str]:
         for what, result in _messages(site, flavour, error_fd, channel):
             reply = re.sub(r"\d+ qp \d+", "T qp P", result.reply)
             code = result.code if result.code is not None else f"signal {result.signal}"
-            text = result.text.decode("ascii", "backslashreplace") or "-"
+            text = result.text.decode("ascii", "backslashreplace").strip() or "-"
             yield f"| {caller} | {what} | {code} | {text} | {reply} |"
 
 
@@ -110,8 +111,8 @@ def _tests(folder: Path) -> tuple[Iterator[str], Iterator[str]]:
 
 
 def _faults(folder: Path) -> Iterator[str]:
-    yield "| message and fault | operations | queued | held | refused | told later |"
-    yield "|---|---|---|---|---|---|"
+    yield f"| message and fault | operations | {' | '.join(_OUTCOMES)} |"
+    yield "|---|---|---|---|---|---|---|"
     by_name: dict[str, Counter[str]] = {}
     for file in sorted(folder.glob("faults-*.txt")):
         head, *rows = file.read_text().splitlines()
@@ -121,13 +122,13 @@ def _faults(folder: Path) -> Iterator[str]:
             outcomes[outcome] += int(count)
             by_name.setdefault(name, Counter())[outcome] += int(count)
         title, _, number = head.partition(": ")
-        shown = [str(outcomes[key]) for key in ("queued", "held", "refused", "told later")]
+        shown = [str(outcomes[key]) for key in _OUTCOMES]
         yield f"| {title} | {number.split()[0]} | {' | '.join(shown)} |"
     yield ""
-    yield "| operation | queued | held | refused | told later |"
-    yield "|---|---|---|---|---|"
+    yield f"| operation | {' | '.join(_OUTCOMES)} |"
+    yield "|---|---|---|---|---|---|"
     for name, outcomes in sorted(by_name.items()):
-        shown = [str(outcomes[key]) for key in ("queued", "held", "refused", "told later")]
+        shown = [str(outcomes[key]) for key in _OUTCOMES]
         yield f"| `{name}` | {' | '.join(shown)} |"
 
 
