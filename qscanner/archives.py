@@ -40,7 +40,7 @@ class Member:
     """One member: every form of its names, and its octets as far as they could be had.
 
     `is_stream`: the one member of a compressed file, which is called like the file without its
-    extension.
+    extension. `is_hidden`: other programs may not see it, a virus scanner among them.
     """
 
     names: tuple[str, ...]
@@ -48,6 +48,7 @@ class Member:
     is_encrypted: bool = False
     is_unreadable: bool = False
     is_stream: bool = False
+    is_hidden: bool = False
 
 
 class Budget:

@@ -29,7 +29,7 @@ def look(octets: bytes) -> tuple[bool, tuple[Part, ...], list[Finding]]:
     looked = attachments.look(
         found,
         Budget.of(LIMITS),
-        lambda path, content: seen.append(path) if EICAR in content else None,
+        lambda path, content, _is_hidden: seen.append(path) if EICAR in content else None,
         deadline=Deadline(60),
     )
     return bool(seen), looked.parts, [*found.findings, *looked.findings, *headers.look(found)]

@@ -21,7 +21,7 @@ from qscanner.mime import view as view_of
 from qscanner.model import Finding, Part, Where
 from qscanner.outcomes import OutOfTime
 
-OnContent = Callable[[str, bytes], None]
+OnContent = Callable[[str, bytes, bool], None]
 
 _SHOWN_NAME = 200  # characters of a name in a path
 _SHOWN_PATH = 2000
@@ -51,16 +51,18 @@ class _Content:
     is_container: bool = False
     is_encrypted: bool = False
     is_unreadable: bool = False
+    is_hidden: bool = False  # from those who look at the raw message only
 
 
 def look(view: View, budget: Budget, on_content: OnContent, *, deadline: Deadline) -> Looked:
     """Look at every part of a view and what is inside.
 
-    `on_content(path, octets)` is called once for each decoded content, outer before inner.
+    `on_content(path, octets, is_hidden)` is called once for each decoded content, outer before
+    inner; `is_hidden`: a scanner that was given the raw message may not have seen it.
     """
     walk = _Walk(budget, on_content, deadline)
     try:
-        walk.leaves(view, "", 0)
+        walk.leaves(view)
     except OutOfTime:
         walk.findings.append(Finding(id="limit.time", detail="not all parts were looked at"))
     return Looked(parts=tuple(walk.parts), findings=tuple(dict.fromkeys(walk.findings)))
@@ -75,36 +77,38 @@ class _Walk:
         self.parts: list[Part] = []
         self.findings: list[Finding] = []
 
-    def leaves(self, view: View, prefix: str, depth: int) -> None:
-        """Look at the leaves of a message, or of one inside it."""
+    def leaves(self, view: View, inside: _Content | None = None) -> None:
+        """Look at the leaves of a message, or of one inside a content."""
+        prefix = f"{inside.path}/" if inside else ""
         for leaf in view.leaves:
             if prefix and not self._budget.take_member():
                 self.findings.append(Finding(id="limit.archive-members", where=prefix))
                 return
-            self._leaf(leaf, prefix, depth)
+            self._leaf(leaf, inside)
 
-    def _leaf(self, leaf: Leaf, prefix: str, depth: int) -> None:
-        path = f"{prefix}{leaf.path}"
+    def _leaf(self, leaf: Leaf, inside: _Content | None) -> None:
+        path = f"{inside.path}/{leaf.path}" if inside else leaf.path
         self._content(
             _Content(
                 path=_below(path, leaf.names) if leaf.names else path,
                 names=leaf.names,
                 content=leaf.decode(),
                 declared=leaf.declared,
-                where=Where.NESTED if prefix else leaf.where,
-                depth=depth + leaf.depth,
+                where=Where.NESTED if inside else leaf.where,
+                depth=leaf.depth + (inside.depth + 1 if inside else 0),
                 is_container=leaf.is_container,
+                is_hidden=leaf.is_hidden or bool(inside and inside.is_hidden),
             )
         )
 
     def _content(self, this: _Content) -> None:
         self._deadline.remaining_s()
         if this.content:
-            self._on_content(this.path, this.content)
+            self._on_content(this.path, this.content, this.is_hidden)
             wide = kinds_of.wide_codec(this.content)
             if wide:  # Windows runs such text; engines look for octets
                 text = this.content.decode(wide, "replace").encode("utf-8", "replace")
-                self._on_content(this.path, text)
+                self._on_content(this.path, text, True)
         kinds = self._kinds(this)
         has_secret = "ole" in kinds and _ENCRYPTED_OFFICE in this.content
         if has_secret:
@@ -182,6 +186,7 @@ class _Walk:
                 depth=outer.depth + 1,
                 is_encrypted=member.is_encrypted,
                 is_unreadable=member.is_unreadable,
+                is_hidden=outer.is_hidden or member.is_hidden,
             )
         )
 
@@ -198,7 +203,7 @@ class _Walk:
             replace(finding, where=f"{prefix}{finding.where}".rstrip("/"))
             for finding in inner.findings
         ]
-        self.leaves(inner, prefix, this.depth + 1)
+        self.leaves(inner, this)
 
 
 _WITH_INSIDE = frozenset({"archive", *archives.NOT_OPENED})

@@ -54,7 +54,8 @@ class Leaf:
     """One leaf of the tree, in one reading; a container only for the names it bears.
 
     `path` is like `1.2`; `names` holds every form of every name, as written first; `declared` is
-    its type; `depth` is how many containers it is in.
+    its type; `depth` is how many containers it is in; `is_hidden`: a scanner that is given the
+    raw message may not see it.
     """
 
     path: str
@@ -63,6 +64,7 @@ class Leaf:
     where: Where = Where.INLINE
     is_container: bool = False
     depth: int = 0
+    is_hidden: bool = False
     encoding: str = transfer.IDENTITY
     payload: Payload = field(repr=False)
 
@@ -93,6 +95,7 @@ def leaves_of_uu(leaf: Leaf) -> Iterator[Leaf]:
             declared="application/octet-stream",
             where=Where.NESTED if leaf.where is Where.NESTED else Where.ATTACHMENT,
             depth=leaf.depth,
+            is_hidden=leaf.is_hidden,
             encoding=transfer.BASE64 if is_base64 else transfer.UUENCODE,
             payload=Payload(octets=text, pieces=((start, end),)),
         )

@@ -35,7 +35,7 @@ OCTETS = st.one_of(
 def everything(octets: bytes) -> None:
     found = view(octets, MimeLimits.of(LIMITS))
     looked = attachments.look(
-        found, Budget.of(LIMITS), lambda _path, _content: None, deadline=Deadline(60)
+        found, Budget.of(LIMITS), lambda _path, _content, _is_hidden: None, deadline=Deadline(60)
     )
     findings = (*found.findings, *looked.findings, *headers.look(found))
     assert "mime.parser-error" not in [finding.id for finding in findings]

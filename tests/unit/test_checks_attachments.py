@@ -45,7 +45,7 @@ def look(
     looked = attachments.look(
         view(octets, MimeLimits.of(limits)),
         Budget.of(limits),
-        contents.__setitem__,
+        lambda path, content, _is_hidden: contents.__setitem__(path, content),
         deadline=Deadline(within_s),
     )
     return looked, contents
@@ -146,7 +146,7 @@ def test_wide_text_is_handed_on_as_octets_too() -> None:
     attachments.look(
         view(attached("a.bat", "\ufeffecho secret".encode("utf-16-le")), MimeLimits()),
         Budget.of(Limits()),
-        lambda _path, content: seen.append(content),
+        lambda _path, content, _is_hidden: seen.append(content),
         deadline=Deadline(60),
     )
     assert any(b"echo secret" in content for content in seen)
@@ -201,7 +201,7 @@ def test_out_of_time() -> None:
     deadline = Deadline(3, clock=lambda: float(next(ticks)))
     found = view(attached("a.zip", zipped("a.exe", EXE)), MimeLimits())
     looked = attachments.look(
-        found, Budget.of(Limits()), lambda _path, _content: None, deadline=deadline
+        found, Budget.of(Limits()), lambda _path, _content, _is_hidden: None, deadline=deadline
     )
     assert ids(looked) == ["limit.time"]
     assert 0 < len(looked.parts) < 3
