@@ -1,4 +1,4 @@
-"""Questions to servers, asked in threads while the message is parsed.
+"""Questions to servers that answer while the message is parsed.
 
 Called by  scan.
 Ends       result() gives what the check said; no answer becomes UNAVAILABLE with its reason. A
@@ -10,13 +10,32 @@ Careful    each question has its own deadline inside, so joining needs none; the
 import time
 from collections.abc import Callable
 from threading import Thread
+from typing import Protocol
 
 from qscanner.model import CheckResult, Outcome
 from qscanner.outcomes import CheckFailed, OutOfTime
 
 
+class Asked(Protocol):
+    """A question whose answer will be wanted."""
+
+    def result(self) -> CheckResult:
+        """Wait for the answer. Raises what the check raised, if it was a bug."""
+
+
+class Pending:
+    """A check whose server has its question already; `ask` hears the answer, in this thread."""
+
+    def __init__(self, ask: Callable[[], CheckResult]) -> None:
+        self._ask = ask
+
+    def result(self) -> CheckResult:
+        """Wait for the answer; to be called once."""
+        return _answer(self._ask)
+
+
 class Question:
-    """One check that is running."""
+    """One check that is running, in a thread."""
 
     def __init__(self, ask: Callable[[], CheckResult]) -> None:
         self._ask = ask
@@ -26,12 +45,8 @@ class Question:
         self._thread.start()
 
     def _run(self) -> None:
-        begun = time.monotonic()
         try:
-            self._result = self._ask()
-        except (CheckFailed, OutOfTime) as error:
-            ms = (time.monotonic() - begun) * 1000
-            self._result = CheckResult(outcome=Outcome.UNAVAILABLE, detail=str(error), ms=ms)
+            self._result = _answer(self._ask)
         except BaseException as bug:  # noqa: BLE001 - raised again by result(), in the scan
             self._bug = bug
 
@@ -42,3 +57,12 @@ class Question:
             raise self._bug
         assert self._result is not None
         return self._result
+
+
+def _answer(ask: Callable[[], CheckResult]) -> CheckResult:
+    begun = time.monotonic()
+    try:
+        return ask()
+    except (CheckFailed, OutOfTime) as error:
+        ms = (time.monotonic() - begun) * 1000
+        return CheckResult(outcome=Outcome.UNAVAILABLE, detail=str(error), ms=ms)

@@ -6,7 +6,9 @@ Careful    the environment of an untrusted caller is its own claim: it may make 
            the message (it came from a stranger), never better (it may relay).
 """
 
+import functools
 import pwd
+import time
 from collections.abc import Iterable, Mapping
 
 from qscanner.codec.text import readable
@@ -18,6 +20,8 @@ _AUTH_USER = ("SMTPAUTHUSER", "SMTP_AUTH_USER", "AUTHUSER", "QMAILAUTHENTICATED"
 _BOUNCES = "qmails"  # qmail-send runs as this user
 # qmail-local sets these before it forwards; a refusal there would become a bounce.
 _FORWARD = ("DTLINE", "RPLINE")
+_REMEMBERED_S = 60  # a user that is made meanwhile is known a minute later
+_now = time.monotonic
 
 
 def of(uid: int, environment: Mapping[bytes, bytes], trusted_users: Iterable[str]) -> Client:
@@ -59,7 +63,18 @@ def _uid(user: str) -> int:
     """Give the uid of a name or number, -1 for a name that does not exist."""
     if user.isdecimal():
         return int(user)
+    return _uid_by_name(user, int(_now()) // _REMEMBERED_S)
+
+
+@functools.lru_cache(maxsize=64)
+def _uid_by_name(user: str, _minute: int) -> int:
+    """Look a user up: the name service may be a file of thousands, or a network away."""
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
         return -1
+
+
+def forget_users() -> None:
+    """Look every user up again."""
+    _uid_by_name.cache_clear()

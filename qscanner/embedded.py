@@ -27,7 +27,7 @@ class Embedded:
         self._trouble = ""
         self._ms = 0.0
 
-    def feed(self, where: str, octets: Octets, is_hidden: bool = False) -> None:  # noqa: ARG002
+    def feed(self, where: str, octets: Octets) -> None:
         """Look at one content; `where` is its path, "" for the message."""
         if self._rules is None:
             return

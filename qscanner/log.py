@@ -8,15 +8,14 @@ Careful    never a body, never a secret. Under `error_text = "2:88"` fd 2 is the
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 
 from qscanner.codec.text import printable
 
 MAX_OCTETS = 2000
 _VALUE_OCTETS = 300
-_BARE = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.,:;/+-_<>#*%()[]"
-)
+_BARE = re.compile(r"[A-Za-z0-9@.,:;/+_<>#*%()\[\]-]+\Z")
 
 
 def line(event: Mapping[str, str | bytes | int | float]) -> str:
@@ -40,7 +39,7 @@ def _value(value: str | bytes | float) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = printable(value, max_octets=_VALUE_OCTETS)
-    if text and set(text) <= _BARE:
+    if _BARE.match(text):
         return text
     return '"' + text.replace('"', '\\"') + '"'
 

@@ -3,9 +3,11 @@
 Called by  worker (of the daemon), inprocess (one message and out), `qscanner scan`.
 Ends       with a Report. A check that cannot answer is in it as "unavailable"; a bug raises.
 Careful    the servers are asked first and answer while we parse, so that all run side by side;
-           they are joined before policy decides. Nothing is kept, answered or logged here.
+           they are joined before policy decides. clamd is then asked again, about what the raw
+           message may have hidden from it. Nothing is kept, answered or logged here.
 """
 
+import contextlib
 import os
 import time
 from dataclasses import replace
@@ -13,16 +15,17 @@ from functools import partial
 
 from qscanner import emergency, mime
 from qscanner.archives import Budget
-from qscanner.asking import Question
+from qscanner.asking import Asked, Pending, Question
 from qscanner.bench import Bench
-from qscanner.checks import attachments, clamav_sight, headers, spam, virus
+from qscanner.checks import attachments, clamav, clamav_sight, headers, spam, virus
+from qscanner.checks.clamav_parts import ClamavParts
 from qscanner.codec import block
 from qscanner.deadline import Deadline
 from qscanner.embedded import Embedded
 from qscanner.model import Action, CheckResult, Facts, Finding, Outcome
 from qscanner.policy.decide import EMERGENCY, OnFailure, decide
 from qscanner.report import Mail, Report, lines
-from qscanner.spool import Message
+from qscanner.spool import Message, Octets
 
 TOO_LARGE = "unscannable.too-large"
 _ID_OCTETS = 3
@@ -35,17 +38,18 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         detail = f"{mail.message.size} octets, [limits] message is {limits.message}"
         return unseen(mail, bench, Finding(id=TOO_LARGE, detail=detail))
     begun = time.monotonic()
-    virus_asked = _ask_clamd(mail.message, bench, deadline)
-    spam_asked = _ask_spamd(mail.message, bench, deadline)
-    embedded = Embedded(bench.yara, within_s=deadline.within(bench.settings.virus.yara.within))
-    embedded.feed("", mail.message.octets)
+    with contextlib.ExitStack() as stack:
+        virus_asked = _ask_clamd(mail.message, bench, deadline, stack)
+        spam_asked = _ask_spamd(mail.message, bench, deadline)
+        engines = _Engines(bench, deadline)
+        engines.feed("", mail.message.octets)
 
-    view = mime.view(mail.message.octets, mime.MimeLimits.of(limits))
-    looked = attachments.look(view, Budget.of(limits), embedded.feed, deadline=deadline)
-    found = (*view.findings, *looked.findings, *headers.look(view))
+        view = mime.view(mail.message.octets, mime.MimeLimits.of(limits))
+        looked = attachments.look(view, Budget.of(limits), engines.feed, deadline=deadline)
+        found = (*view.findings, *looked.findings, *headers.look(view))
 
-    virus_result = _virus(virus_asked, embedded.result())
-    spam_result = spam_asked.result() if spam_asked else None
+        virus_result = engines.result(virus_asked)
+        spam_result = spam_asked.result() if spam_asked else None
     facts = Facts(
         envelope=mail.envelope,
         client=mail.client,
@@ -80,12 +84,19 @@ def unseen(mail: Mail, bench: Bench, why: Finding) -> Report:
     return _report(mail, facts, bench, begun=begun)
 
 
-def _ask_clamd(message: Message, bench: Bench, deadline: Deadline) -> Question | None:
+def _ask_clamd(
+    message: Message, bench: Bench, deadline: Deadline, stack: contextlib.ExitStack
+) -> Asked | None:
+    """Ask, in a thread where the octets must be sent; what is open the stack closes."""
     if not bench.clamd:
         return None
     within_s = deadline.within(bench.settings.virus.clamav.within)
+    begun = clamav.begin(message, bench.clamd, within_s=within_s, known=bench.known)
     look = partial(clamav_sight.look, message, bench.clamd, known=bench.known)
-    return Question(partial(look, within_s=within_s))
+    if begun is None:
+        return Question(partial(look, within_s=within_s))
+    stack.callback(begun.give_up)
+    return Pending(partial(look, within_s=within_s, begun=begun))
 
 
 def _ask_spamd(message: Message, bench: Bench, deadline: Deadline) -> Question | None:
@@ -97,10 +108,26 @@ def _ask_spamd(message: Message, bench: Bench, deadline: Deadline) -> Question |
     return Question(partial(look, within_s=within_s, max_octets=chosen.max))
 
 
-def _virus(asked: Question | None, embedded: CheckResult | None) -> CheckResult | None:
-    """Join the engines' answers, None where none is configured."""
-    results = [result for result in (asked.result() if asked else None, embedded) if result]
-    return virus.merge(results) if results else None
+class _Engines:
+    """The virus engines that are handed each decoded content: YARA all, clamd the hidden ones."""
+
+    def __init__(self, bench: Bench, deadline: Deadline) -> None:
+        chosen = bench.settings.virus
+        self._embedded = Embedded(bench.yara, within_s=deadline.within(chosen.yara.within))
+        within_s = deadline.within(chosen.clamav.within)
+        self._parts = ClamavParts(bench.clamd, within_s=within_s, known=bench.known)
+
+    def feed(self, where: str, octets: Octets, is_hidden: bool = False) -> None:
+        """Hand over one content; `where` is its path, "" for the message."""
+        self._embedded.feed(where, octets)
+        if is_hidden:
+            self._parts.feed(where, bytes(octets))
+
+    def result(self, asked: Asked | None) -> CheckResult | None:
+        """Join all answers with that about the raw message, None where there is no engine."""
+        answers = (asked.result() if asked else None, *self._parts.results())
+        results = [result for result in (*answers, self._embedded.result()) if result]
+        return virus.merge(results) if results else None
 
 
 def _report(mail: Mail, facts: Facts, bench: Bench, *, begun: float) -> Report:

@@ -112,10 +112,24 @@ class _Strict:
         clamd calls lseek() on what it gets, so the descriptor must not share its offset with
         anybody, and it answers OK for one it cannot read, so it must be open for reading.
         """
-        with self._errors_mapped():
+        self.begin_descriptor(fd)
+        return self.finish_descriptor()
+
+    def begin_descriptor(self, fd: int) -> None:
+        """Ask as scan_descriptor does, and leave the answer for later. Raises CheckFailed."""
+        with self._errors_mapped(is_over=False):
             self._init_socket()
             self._send_command("FILDES")
-            return self._judged(asked="fd", is_sent=self._mine.talk.send_descriptor(fd))
+            self._mine.is_sent = self._mine.talk.send_descriptor(fd)
+
+    def finish_descriptor(self) -> Answer:
+        """Hear what begin_descriptor asked for, in the same thread. Raises CheckFailed."""
+        with self._errors_mapped():
+            return self._judged(asked="fd", is_sent=self._mine.is_sent)
+
+    def give_up(self) -> None:
+        """Hear nothing of what was begun."""
+        self._close_socket()
 
     def _judged(self, *, asked: str, is_sent: bool) -> Answer:
         talk: Conversation = self._mine.talk
@@ -128,16 +142,22 @@ class _Strict:
         return answer
 
     @contextlib.contextmanager
-    def _errors_mapped(self) -> Iterator[None]:
+    def _errors_mapped(self, *, is_over: bool = True) -> Iterator[None]:
         try:
             yield
         except NotAnAnswer as error:
+            is_over = True
             raise BrokenOff(f"{self.server.text}: {error}") from error
         except FOREIGN as error:
+            is_over = True
             said = printable(str(error), max_octets=200)
             raise BrokenOff(f"{self.server.text}: {said}") from error
+        except BaseException:
+            is_over = True
+            raise
         finally:
-            self._close_socket()
+            if is_over:
+                self._close_socket()
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         """Paths would go unescaped into the command line; nobody here reloads or stops clamd."""
@@ -159,6 +179,43 @@ def client(server: Server, *, within_s: float) -> UnixClamd | NetworkClamd:
     """Give the client for the server; `within_s` seconds is what one command may take."""
     kind = UnixClamd if server.kind == "unix" else NetworkClamd
     return kind(server, within_s=within_s)
+
+
+class Begun:
+    """A question that a clamd has: it looks while we do something else."""
+
+    def __init__(self, server: Server, asked: UnixClamd | NetworkClamd) -> None:
+        """Take whom was asked; begin() makes these."""
+        self.server = server
+        self.at = time.monotonic()
+        self._asked = asked
+
+    def answer(self) -> Answer:
+        """Wait for the answer, in the thread that began. Raises CheckFailed."""
+        return self._asked.finish_descriptor()
+
+    def give_up(self) -> None:
+        """Let the answer be. A second time, or after answer(), this does nothing."""
+        self._asked.give_up()
+
+
+def begin(
+    message: Message, servers: Sequence[Server], *, within_s: float, known: Known
+) -> Begun | None:
+    """Pass the message's descriptor to the first server, for ask() to hear the answer.
+
+    None where that cannot be: it is not on a unix socket, or has trouble, which ask() will tell.
+    """
+    first = known.health.in_order(servers)[0] if servers else None
+    if first is None or first.kind != "unix":
+        return None
+    asked = client(first, within_s=within_s / len(servers))
+    try:
+        with _own_description(message.fd) as fd:
+            asked.begin_descriptor(fd)
+    except CheckFailed:
+        return None
+    return Begun(first, asked)
 
 
 def look(
@@ -189,15 +246,39 @@ def look(
 
 
 def ask(
-    message: Message, servers: Sequence[Server], *, within_s: float, known: Known
+    message: Message,
+    servers: Sequence[Server],
+    *,
+    within_s: float,
+    known: Known,
+    begun: Begun | None = None,
 ) -> tuple[CheckResult, Server]:
-    """Give what look() gives, and the server that said so. Raises CheckFailed."""
-    began, deadline = time.monotonic(), Deadline(within_s)
+    """Give what look() gives, and the server that said so. Raises CheckFailed.
+
+    `begun` is what begin() gave for this message: the question that one server has already.
+    """
+    try:
+        return _ask(message, servers, within_s=within_s, known=known, begun=begun)
+    finally:
+        if begun:
+            begun.give_up()
+
+
+def _ask(
+    message: Message,
+    servers: Sequence[Server],
+    *,
+    within_s: float,
+    known: Known,
+    begun: Begun | None,
+) -> tuple[CheckResult, Server]:
+    began, deadline = begun.at if begun else time.monotonic(), Deadline(within_s)
     reasons: list[str] = []
     for place, server in enumerate(known.health.in_order(servers)):
         try:
             share = Deadline(deadline.remaining_s() / (len(servers) - place))
-            result = _result(scan(message, server, within=share))
+            is_asked = begun is not None and begun.server == server
+            result = _result(scan(message, server, share, begun if is_asked else None))
         except OutOfTime as late:
             reasons.append(str(late))
         except CheckFailed as failure:
@@ -211,13 +292,16 @@ def ask(
     raise CheckFailed("clamav: " + ("; ".join(reasons) or "no server is set"))
 
 
-def scan(message: Message, server: Server, *, within: Deadline) -> Answer:
+def scan(message: Message, server: Server, within: Deadline, begun: Begun | None = None) -> Answer:
     """Have one server look at the message. Raises CheckFailed, and OutOfTime.
 
-    On a unix socket the descriptor is passed; where clamd cannot take it (AppArmor, an old clamd,
-    another user's file) the octets are sent instead.
+    On a unix socket the descriptor is passed, if it has not begun with it; where clamd cannot take
+    it (AppArmor, an old clamd, another user's file) the octets are sent instead.
     """
-    if server.kind == "unix":
+    if begun is not None:
+        with contextlib.suppress(BrokenOff):
+            return begun.answer()
+    elif server.kind == "unix":
         with contextlib.suppress(BrokenOff), _own_description(message.fd) as fd:
             return client(server, within_s=within.remaining_s()).scan_descriptor(fd)
     return client(server, within_s=within.remaining_s()).scan_stream(message.octets)

@@ -27,15 +27,17 @@ def look(
     *,
     within_s: float,
     known: Known | None = None,
+    begun: clamav.Begun | None = None,
 ) -> CheckResult:
     """Ask clamd, and where it finds a large message clean, prove that it looked at all of it.
 
-    Takes at most `within_s` seconds. `known` is what this process remembers, also of such proofs.
+    Takes at most `within_s` seconds. `known` is what this process remembers, also of such proofs;
+    `begun` what clamav.begin() gave.
     Raises CheckFailed and OutOfTime as clamav.look does, also where the proof could not be had in
     time: then nothing is known.
     """
     deadline, known = Deadline(within_s), known or Known()
-    result, server = clamav.ask(message, servers, within_s=within_s, known=known)
+    result, server = clamav.ask(message, servers, within_s=within_s, known=known, begun=begun)
     if result.outcome is not Outcome.CLEAN or message.size <= TRUSTED_OCTETS:
         return result
     if _sees(message.size, server, deadline, known):

@@ -6,9 +6,11 @@ Careful    readable() text is encodable as UTF-8 (no lone surrogates), but may h
            bidi characters: only printable() may reach a log line, a header, a reply, a terminal.
 """
 
+import re
 import unicodedata
 
 _DOTS = "..."
+_PLAIN = re.compile(r"[ -\[\]-~]*\Z")  # printable ASCII but for the backslash
 _LAST_BYTE, _LAST_PLANE_0 = 0xFF, 0xFFFF
 
 
@@ -41,6 +43,8 @@ def printable(text: str | bytes, *, max_octets: int) -> str:
     """
     if isinstance(text, bytes):
         text = readable(text)
+    if len(text) <= max_octets and _PLAIN.match(text):
+        return text  # nearly always
     shown = [_shown(char) for char in text[: max(0, max_octets) + 1]]
     size = sum(map(len, shown))
     if size <= max_octets:

@@ -79,7 +79,7 @@ def test_descriptors_work_again_and_again(clamd: Running) -> None:
     with contextlib.closing(message):
         for offset in (0, 50, 168, 10_000, 0):
             os.lseek(message.fd, offset, os.SEEK_SET)
-            answer = clamav.scan(message, clamd.unix, within=Deadline(5))
+            answer = clamav.scan(message, clamd.unix, Deadline(5))
             assert answer.said is Said.FOUND
             assert os.lseek(message.fd, 0, os.SEEK_CUR) == offset
 

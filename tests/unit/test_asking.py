@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qscanner.asking import Question
+from qscanner.asking import Pending, Question
 from qscanner.model import CheckResult, Outcome
 from qscanner.outcomes import CheckFailed, Later, OutOfTime
 
@@ -24,10 +24,15 @@ def test_an_answer_is_given_as_it_is() -> None:
     assert question.result() is answer
 
 
+@pytest.mark.parametrize("kind", [Question, Pending])
 @pytest.mark.parametrize("error", [CheckFailed("gone away"), OutOfTime("gone away")])
-def test_no_answer_is_never_clean(error: Exception) -> None:
+def test_no_answer_is_never_clean(error: Exception, kind: type[Question] | type[Pending]) -> None:
     """Trouble and time are UNAVAILABLE, with the reason and the time it took."""
-    result = raising(error).result()
+
+    def ask() -> CheckResult:
+        raise error
+
+    result = kind(ask).result()
     assert (result.outcome, result.detail) == (Outcome.UNAVAILABLE, "gone away")
     assert result.ms >= 0
 
@@ -41,6 +46,21 @@ def test_a_bug_is_raised_in_the_scan(error: BaseException) -> None:
     for _ in range(2):
         with pytest.raises(type(error)):
             question.result()
+
+
+def test_what_is_pending_is_asked_for_once_it_is_wanted() -> None:
+    """No thread: the answer is heard by who wants it, and a bug reaches it."""
+    threads: list[threading.Thread] = []
+
+    def ask() -> CheckResult:
+        threads.append(threading.current_thread())
+        raise ValueError("bug")
+
+    pending = Pending(ask)
+    assert threads == []
+    with pytest.raises(ValueError, match="bug"):
+        pending.result()
+    assert threads == [threading.current_thread()]
 
 
 def test_questions_run_side_by_side() -> None:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pyclamd
@@ -46,6 +46,13 @@ def look(message: Message, *servers: Server, within_s: float = WITHIN_S) -> Chec
         return clamav.look(message, servers, within_s=within_s)
     finally:
         assert time.monotonic() - began < within_s + SLACK_S
+
+
+def begun_and_heard(message: Message, server: Server) -> CheckResult:
+    """Ask as the scan does: begin, do something else, hear the answer."""
+    known = Known()
+    begun = clamav.begin(message, [server], within_s=WITHIN_S, known=known)
+    return clamav.ask(message, [server], within_s=WITHIN_S, known=known, begun=begun)[0]
 
 
 ANSWERS: dict[str, tuple[Script, Outcome | None, str]] = {
@@ -146,18 +153,21 @@ ANSWERS: dict[str, tuple[Script, Outcome | None, str]] = {
 }
 
 
+@pytest.mark.parametrize("ask", [look, begun_and_heard], ids=["at-once", "begun"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", ANSWERS)
-def test_every_answer(name: str, transport: str, message: Message) -> None:
+def test_every_answer(
+    name: str, transport: str, ask: Callable[[Message, Server], CheckResult], message: Message
+) -> None:
     """An answer is clean, found or unscannable only if it is that to the letter; else it fails."""
     script, outcome, what = ANSWERS[name]
     with serving(script, transport) as server:
         if outcome is None:
             with pytest.raises(CheckFailed, match=what) as failure:
-                look(message, server)
+                ask(message, server)
             assert server.text in str(failure.value)
             return
-        result = look(message, server)
+        result = ask(message, server)
     assert result.outcome is outcome
     assert [finding.id for finding in result.findings] == ([what] if what else [])
     assert result.names == ((result.detail,) if outcome is FOUND else ())
@@ -199,6 +209,58 @@ def test_descriptor_refused(refusal: bytes, message: Message) -> None:
         script = fake.refusing_descriptors(fake.always(answer), refusal)
         with serving(script, "unix") as server:
             assert look(message, server).outcome is outcome
+
+
+@pytest.mark.parametrize("refusal", [b"UNKNOWN COMMAND\0", b"fd[9]: O", b""])
+def test_descriptor_refused_after_it_was_begun(refusal: bytes, message: Message) -> None:
+    """The octets are sent to the same clamd, and its word counts."""
+    for answer, outcome in ((OK, CLEAN), (b"stream: X FOUND\0", FOUND)):
+        script = fake.refusing_descriptors(fake.always(answer), refusal)
+        with serving(script, "unix") as server:
+            assert begun_and_heard(message, server).outcome is outcome
+
+
+def test_begun_with_one_that_dies_the_next_answers(message: Message) -> None:
+    """What was begun in vain costs nobody the answer of the next server."""
+    known = Known()
+    with (
+        serving(fake.closing_after_message, "unix") as first,
+        serving(fake.saying(b"stream: X FOUND\0"), "tcp") as second,
+    ):
+        both = [first, second]
+        begun = clamav.begin(message, both, within_s=5, known=known)
+        assert begun is not None
+        result, who = clamav.ask(message, both, within_s=5, known=known, begun=begun)
+    assert (result.names, who) == (("X",), second)
+
+
+def test_nothing_is_begun_where_octets_must_be_sent(message: Message) -> None:
+    """TCP would have to take the whole message before anything else is done."""
+    with serving(fake.saying(OK), "tcp") as server:
+        for there in ([], [server], [nobody("unix")]):
+            assert clamav.begin(message, there, within_s=1, known=Known()) is None
+
+
+def test_an_answer_that_waited_for_us_is_heard(message: Message) -> None:
+    """Parsing may take longer than clamd: what it said in time is no silence."""
+    known = Known()
+    with serving(fake.saying(b"stream: X FOUND\0"), "unix") as server:
+        begun = clamav.begin(message, [server], within_s=0.3, known=known)
+        assert begun is not None
+        threading.Event().wait(0.5)  # the parsing
+        answered = clamav.ask(message, [server], within_s=1, known=known, begun=begun)[0]
+    assert answered.names == ("X",)
+
+
+def test_given_up_leaves_nothing_open(message: Message) -> None:
+    """A scan that ends early closes what it began."""
+    with serving(fake.silent, "unix") as server:
+        before = len(os.listdir("/proc/self/fd"))
+        begun = clamav.begin(message, [server], within_s=5, known=Known())
+        assert begun is not None
+        begun.give_up()
+        begun.give_up()
+        assert _ours(before) <= 0
 
 
 def test_descriptor_that_cannot_be_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +414,7 @@ def test_nothing_stays_open(transport: str, message: Message) -> None:
             for _ in range(3):
                 before = len(os.listdir("/proc/self/fd"))
                 with contextlib.suppress(CheckFailed):
-                    clamav.scan(message, server, within=Deadline(0.2))
+                    clamav.scan(message, server, Deadline(0.2))
                 with contextlib.suppress(CheckFailed):
                     client.version()
                 assert _ours(before) <= 0

@@ -96,10 +96,29 @@ def test_a_forward_is_this_host(uid: int, environment: dict[bytes, bytes], want:
 def test_qmail_send_is_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounces come from the user qmails; with an address of a client it is somebody else."""
     known = pwd.getpwnam("daemon")
+    client.forget_users()
     monkeypatch.setattr(pwd, "getpwnam", {"qmails": known}.__getitem__)
     assert of(known.pw_uid, {}).is_host
     assert not of(known.pw_uid, dict(REMOTE)).is_host
     assert not of(known.pw_uid + 1, {}).is_host
+    client.forget_users()
+
+
+def test_users_are_looked_up_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name service may be slow: it is asked once for many messages, and again a minute later."""
+    asked: list[str] = []
+    now = [1000.0]
+    root = pwd.getpwnam("root")
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: asked.append(name) or root)
+    monkeypatch.setattr(client, "_now", lambda: now[0])
+    client.forget_users()
+    for _ in range(3):
+        client.of(0, {}, ("somebody",))
+    assert sorted(asked) == ["qmails", "somebody"]
+    now[0] += 61
+    client.of(0, {}, ("somebody",))
+    assert sorted(asked) == ["qmails", "qmails", "somebody", "somebody"]
+    client.forget_users()
 
 
 def test_without_a_user_qmails_nobody_is_it() -> None:

@@ -1,5 +1,6 @@
 """THE path with the real stages: every check is asked, and no answer is never a clean one."""
 
+import base64
 import hashlib
 import time
 from dataclasses import replace
@@ -99,6 +100,25 @@ def test_clamd_is_asked(answer: bytes, outcome: Outcome, action: Action) -> None
         report = scanned(mails.text(), with_clamd(server.text))
     assert report.facts.virus is not None
     assert (report.facts.virus.outcome, report.verdict.action) == (outcome, action)
+
+
+def test_clamd_is_asked_about_what_the_raw_message_hides() -> None:
+    """Windows runs a text in UTF-16; whoever looks at the octets does not know them."""
+    body = base64.encodebytes(b"\xff\xfe" + mails.EICAR.decode().encode("utf-16-le"))
+    octets = (
+        b"From: a@x.example\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n"
+        b"Content-Transfer-Encoding: base64\n\n" + body
+    )
+
+    def judge(seen: bytes) -> bytes:
+        return b"stream: Eicar FOUND\0" if mails.EICAR in seen else b"stream: OK\0"
+
+    with serving(clamd.judging(judge)) as server:
+        report = scanned(octets, with_clamd(server.text))
+    assert report.facts.virus is not None
+    assert report.facts.virus.outcome is Outcome.FOUND
+    (found,) = [each for each in report.facts.findings if each.id == "virus.clamav"]
+    assert found.where.startswith("1")
 
 
 @pytest.mark.parametrize("octets", [mails.text(), mails.infected()], ids=["clean", "infected"])
