@@ -7,8 +7,10 @@ Ends       with a Bench, or raises Unusable (Problems) with every mistake.
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 
-from qscanner.checks import yara
+from qscanner import patterns
+from qscanner.checks import command, rspamd, spam, yara
 from qscanner.checks.clamav_known import Known
 from qscanner.codec import servers
 from qscanner.health import Health
@@ -16,7 +18,7 @@ from qscanner.model import Action
 from qscanner.policy.decide import OnFailure
 from qscanner.policy.read import load
 from qscanner.policy.rules import Policy
-from qscanner.settings import Settings
+from qscanner.settings import Settings, Spam, VirusCommand
 
 _QMAIL_ME = "/var/qmail/control/me"
 
@@ -34,25 +36,29 @@ class Bench:
     on_failure: OnFailure
     yara: yara.Rules | None
     clamd: tuple[servers.Server, ...]
-    spamd: tuple[servers.Server, ...]
+    virus_command: command.Engine | None
+    scorer: spam.Scorer | command.Scorer | None
     host: str
     known: Known
 
     @classmethod
     def of(cls, settings: Settings) -> "Bench":
         """Load policy and rules. Raises Unusable (Problems) with every mistake."""
-        virus, spam = settings.virus, settings.spam
+        virus = settings.virus
         clamd = _addresses(virus.clamav.servers) if "clamav" in virus.engines else ()
-        spamd = _addresses(spam.spamd.servers) if spam.scorer == "spamd" else ()
+        health = Health((*clamd, *_spam_servers(settings.spam)))
         return cls(
             settings=settings,
             policy=load(settings.policy.dir),
-            on_failure=OnFailure(virus=_action(virus.on_failure), spam=_action(spam.on_failure)),
+            on_failure=OnFailure(
+                virus=_action(virus.on_failure), spam=_action(settings.spam.on_failure)
+            ),
             yara=yara.Rules.of_files(virus.yara.rules) if "yara" in virus.engines else None,
             clamd=clamd,
-            spamd=spamd,
+            virus_command=_engine(virus.command) if "command" in virus.engines else None,
+            scorer=_scorer(settings.spam, health),
             host=settings.queue.host or own_name(),
-            known=Known(Health((*clamd, *spamd))),
+            known=Known(health),
         )
 
     @property
@@ -63,6 +69,33 @@ class Bench:
 
 def _action(word: str) -> Action:
     return Action(word)
+
+
+def _engine(chosen: VirusCommand) -> command.Engine:
+    return command.Engine(
+        words=chosen.program,
+        clean=frozenset(chosen.clean),
+        infected=frozenset(chosen.infected),
+        unscannable=frozenset(chosen.unscannable),
+        name=patterns.compile_capturing(chosen.name) if chosen.name else None,
+    )
+
+
+def _spam_servers(chosen: Spam) -> tuple[servers.Server, ...]:
+    by_server = {"spamd": chosen.spamd.servers, "rspamd": chosen.rspamd.servers}
+    return _addresses(by_server.get(chosen.scorer, ()))
+
+
+def _scorer(chosen: Spam, health: Health) -> spam.Scorer | command.Scorer | None:
+    if chosen.scorer == "none":
+        return None
+    if chosen.scorer == "command":
+        return command.Scorer(words=chosen.command.program, max_octets=chosen.command.max)
+    ask: spam.Ask = partial(spam.ask_spamd, user=chosen.spamd.user)
+    most = chosen.spamd.max
+    if chosen.scorer == "rspamd":
+        ask, most = partial(rspamd.ask, threshold=chosen.rspamd.threshold), chosen.rspamd.max
+    return spam.Scorer(servers=_spam_servers(chosen), ask=ask, max_octets=most, health=health)
 
 
 def _addresses(texts: tuple[str, ...]) -> tuple[servers.Server, ...]:

@@ -126,7 +126,7 @@ class _Reader:
 
     def _value(self, path: Path, value: Any, field: Field[Any]) -> Any:
         """Give the value of one key, or its default where it is wrong."""
-        if field.type not in {str, int, float} and isinstance(value, list):
+        if field.type not in {str, int, float, bool} and isinstance(value, list):
             return self._list(path, value)
         try:
             return schema.single(_dotted(path), value, field.type, folder=self._folder)
@@ -134,13 +134,15 @@ class _Reader:
             self._problem(path, f"{_dotted(path)}: {wrong}")
             return field.default
 
-    def _list(self, path: Path, values: list[Any]) -> tuple[str, ...]:
+    def _list(self, path: Path, values: list[Any]) -> tuple[Any, ...]:
         dotted = _dotted(path)
-        found: list[str] = []
+        found: list[Any] = []
         for number, value in enumerate(values):
             try:
-                found.append(schema.text(dotted, value, folder=self._folder))
-                if found.index(found[-1]) < len(found) - 1:
+                kind = int if dotted in schema.RANGES else str
+                found.append(schema.single(dotted, value, kind, folder=self._folder))
+                is_twice = found.index(found[-1]) < len(found) - 1
+                if is_twice and dotted not in schema.WORDS:
                     self._problem((*path, number), f'{dotted}: "{value}" stands twice')
             except ValueError as wrong:
                 self._problem((*path, number), f"{dotted}: {wrong}")
@@ -154,7 +156,10 @@ class _Reader:
         withins = {
             ("virus", "clamav", "within"): settings.virus.clamav.within,
             ("virus", "yara", "within"): settings.virus.yara.within,
+            ("virus", "command", "within"): settings.virus.command.within,
             ("spam", "spamd", "within"): settings.spam.spamd.within,
+            ("spam", "rspamd", "within"): settings.spam.rspamd.within,
+            ("spam", "command", "within"): settings.spam.command.within,
         }
         for path, within in withins.items():
             # A default that is too long does no harm: what remains of the message's time counts.
@@ -170,6 +175,8 @@ class _Reader:
             and not settings.virus.clamav.servers,
             ("spam", "spamd", "servers"): settings.spam.scorer == "spamd"
             and not settings.spam.spamd.servers,
+            ("spam", "rspamd", "servers"): settings.spam.scorer == "rspamd"
+            and not settings.spam.rspamd.servers,
         }
         for path, is_missing in used.items():
             if is_missing and path not in self._wrong:
@@ -180,6 +187,12 @@ class _Reader:
         if not os.path.isdir(settings.policy.dir) and ("policy", "dir") not in self._wrong:
             text = f"policy.dir: no folder {settings.policy.dir}: make it, or say where it is"
             self._problem(("policy", "dir"), text)
+        virus, spam = settings.virus, settings.spam
+        for table, words, is_used in (
+            ("virus", virus.command.program, "command" in virus.engines),
+            ("spam", spam.command.program, spam.scorer == "command"),
+        ):
+            self._look_at_program((table, "command", "program"), words, is_used=is_used)
         if ("virus", "yara", "rules") in self._wrong:
             return
         for number, file in enumerate(settings.virus.yara.rules):
@@ -187,6 +200,17 @@ class _Reader:
                 self._problem(
                     ("virus", "yara", "rules", number), f"virus.yara.rules: no file {file}"
                 )
+
+    def _look_at_program(self, path: Path, words: tuple[str, ...], *, is_used: bool) -> None:
+        """A program that is used must be named, and be there."""
+        if path in self._wrong or not (words or is_used):
+            return
+        if not words:
+            text = 'needs a program with its arguments, like ["/usr/bin/scan", "-"]'
+            self._problem(path, f"{_dotted(path)}: {text}")
+        elif not os.path.isabs(words[0]) or not os.access(words[0], os.X_OK):
+            text = f"{words[0]} is no program that can be started: write its whole path"
+            self._problem((*path, 0), f"{_dotted(path)}: {text}")
 
     def _is_given(self, path: Path) -> bool:
         return path in self._document.values and path not in self._wrong
@@ -209,9 +233,7 @@ def _dotted(path: Path) -> str:
 
 def _unknown(path: Path, value: Any, known: tuple[str, ...]) -> str:
     """Give what to say of a key or table that no field has: where it belongs, or what is near."""
-    dotted, name, table = _dotted(path), str(path[-1]), _dotted(path[:-1])
-    if dotted in schema.LATER_TABLES:
-        return f"[{dotted}] is not there yet"
+    name, table = str(path[-1]), _dotted(path[:-1])
     homes = [key.rpartition(".")[0] for key in sorted(keys()) if key.endswith(f".{name}")]
     where = f"[{table}]: " if table else ""
     if homes and not nearest(name, known) and not isinstance(value, dict):

@@ -38,6 +38,14 @@ class Pattern:
             text = text[:_HALF] + text[-_HALF:]
         return self._program.search(without_surrogates(text).encode()) is not None
 
+    def first(self, text: str) -> str | None:
+        """Give the first group of the pattern's first match, else all of it; None for no match."""
+        found = self._program.search(without_surrogates(text[:MAX_TEXT_CHARS]).encode())
+        if found is None:
+            return None
+        octets = found.group(1) if self._program.groups else found.group()
+        return (octets or b"").decode("utf-8", "replace")
+
 
 def compile(pattern: str) -> Pattern:
     """Give the pattern, ready to search with; a dot means any character, a newline too.
@@ -49,6 +57,11 @@ def compile(pattern: str) -> Pattern:
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"the pattern is longer than {MAX_PATTERN_CHARS} characters")
     return Pattern(pattern, _program(pattern))
+
+
+def compile_capturing(pattern: str) -> Pattern:
+    """Give a pattern whose first() tells its first group. Raises PatternError."""
+    return Pattern(compile(pattern).source, _program(pattern, captures=True))
 
 
 def compile_glob(glob: str) -> Pattern:
@@ -64,11 +77,11 @@ def compile_glob(glob: str) -> Pattern:
     return Pattern(glob, _program(f"(?i)^{body}$"))
 
 
-def _program(pattern: str) -> Any:
+def _program(pattern: str, *, captures: bool = False) -> Any:
     options = re2.Options()
     options.log_errors = False  # RE2 would write to stderr
     options.dot_nl = True  # a newline in a name must not hide what follows it
-    options.never_capture = True
+    options.never_capture = not captures
     try:
         program = re2.compile(pattern.encode(), options)
     except UnicodeEncodeError:

@@ -10,6 +10,7 @@ Careful    the servers are asked first and answer while we parse, so that all ru
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -17,17 +18,30 @@ from qscanner import emergency, mime
 from qscanner.archives import Budget
 from qscanner.asking import Asked, Pending, Question
 from qscanner.bench import Bench
-from qscanner.checks import attachments, clamav, clamav_sight, headers, spam, virus
+from qscanner.checks import attachments, clamav, clamav_sight, headers, virus
 from qscanner.checks.clamav_parts import ClamavParts
+from qscanner.checks.told import told
 from qscanner.codec import block
 from qscanner.deadline import Deadline
 from qscanner.embedded import Embedded
-from qscanner.model import Action, CheckResult, Facts, Finding, Outcome
+from qscanner.model import (
+    Action,
+    CheckResult,
+    Client,
+    Direction,
+    Facts,
+    Finding,
+    Outcome,
+    Part,
+)
 from qscanner.policy.decide import EMERGENCY, OnFailure, decide
 from qscanner.report import Mail, Report, lines
+from qscanner.settings import Spam
 from qscanner.spool import Message, Octets
 
 TOO_LARGE = "unscannable.too-large"
+SWITCH = "QS_SPAMASSASSIN"  # in tcp.smtp, as with Qmail-Scanner: on, off
+_OFF = ("0", "no", "off")
 _ID_OCTETS = 3
 
 
@@ -40,7 +54,7 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         virus_asked = _ask_clamd(mail.message, bench, deadline, stack)
-        spam_asked = _ask_spamd(mail.message, bench, deadline)
+        command_asked = _ask_command(mail.message, bench, deadline)
         engines = _Engines(bench, deadline)
         engines.feed("", mail.message.octets)
 
@@ -48,7 +62,8 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         looked = attachments.look(view, Budget.of(limits), engines.feed, deadline=deadline)
         found = (*view.findings, *looked.findings, *headers.look(view))
 
-        virus_result = engines.result(virus_asked)
+        spam_asked = _ask_scorer(mail, found, looked.parts, bench, deadline)
+        virus_result = engines.result(virus_asked, command_asked)
         spam_result = spam_asked.result() if spam_asked else None
     facts = Facts(
         envelope=mail.envelope,
@@ -79,7 +94,7 @@ def unseen(mail: Mail, bench: Bench, why: Finding) -> Report:
         headers=view.headers,
         findings=(why, *view.findings),
         virus=not_looked if bench.has_engine else None,
-        spam=not_looked if bench.spamd else None,
+        spam=not_looked if bench.scorer else None,
     )
     return _report(mail, facts, bench, begun=begun)
 
@@ -99,13 +114,30 @@ def _ask_clamd(
     return Pending(partial(look, within_s=within_s, begun=begun))
 
 
-def _ask_spamd(message: Message, bench: Bench, deadline: Deadline) -> Question | None:
-    if not bench.spamd:
+def _ask_command(message: Message, bench: Bench, deadline: Deadline) -> Asked | None:
+    if bench.virus_command is None:
         return None
-    chosen = bench.settings.spam.spamd
-    within_s = deadline.within(chosen.within)
-    look = partial(spam.look, message, bench.spamd, health=bench.known.health)
-    return Question(partial(look, within_s=within_s, max_octets=chosen.max))
+    within_s = deadline.within(bench.settings.virus.command.within)
+    return Question(partial(bench.virus_command.look, message, within_s=within_s))
+
+
+def _ask_scorer(
+    mail: Mail, found: Iterable[Finding], parts: Iterable[Part], bench: Bench, deadline: Deadline
+) -> Asked | None:
+    """Ask, in a thread, with what the other checks found; None where nobody is to be asked."""
+    if bench.scorer is None or not _is_scored(mail.client, bench.settings.spam):
+        return None
+    within_s = deadline.within(getattr(bench.settings.spam, bench.settings.spam.scorer).within)
+    said = told(mail.envelope, mail.client, found, parts)
+    return Question(partial(bench.scorer.look, mail.message, said, within_s=within_s))
+
+
+def _is_scored(client: Client, chosen: Spam) -> bool:
+    """Say whether a client's mail is scored: who may relay is exempt, if tcp.smtp does not say."""
+    wanted = client.environment.get(SWITCH, "").lower()
+    if wanted:
+        return wanted not in _OFF
+    return chosen.relay_clients or client.direction is not Direction.OUT
 
 
 class _Engines:
@@ -123,9 +155,9 @@ class _Engines:
         if is_hidden:
             self._parts.feed(where, bytes(octets))
 
-    def result(self, asked: Asked | None) -> CheckResult | None:
-        """Join all answers with that about the raw message, None where there is no engine."""
-        answers = (asked.result() if asked else None, *self._parts.results())
+    def result(self, *asked: Asked | None) -> CheckResult | None:
+        """Join all answers with those about the raw message, None where there is no engine."""
+        answers = (*(each.result() for each in asked if each), *self._parts.results())
         results = [result for result in (*answers, self._embedded.result()) if result]
         return virus.merge(results) if results else None
 

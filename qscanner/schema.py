@@ -14,7 +14,15 @@ from collections.abc import Callable
 from qscanner.codec import servers, units
 from qscanner.codec.problems import expected
 
-SIZES = {"limits.message", "limits.decoded", "limits.memory", "spam.spamd.max"}
+SIZES = {
+    "limits.message",
+    "limits.decoded",
+    "limits.memory",
+    "limits.spooled",
+    "spam.spamd.max",
+    "spam.rspamd.max",
+    "spam.command.max",
+}
 PATHS = {
     "queue.program",
     "queue.spool",
@@ -23,11 +31,12 @@ PATHS = {
     "policy.dir",
     "quarantine.dir",
 }
+WORDS = {"virus.command.program", "spam.command.program"}  # of a command: one may stand twice
 CHOICES: dict[str, tuple[str, ...]] = {
     "queue.daemon_away": ("scan", "defer"),
-    "virus.engines": ("clamav", "yara"),
+    "virus.engines": ("clamav", "yara", "command"),
     "virus.on_failure": ("defer", "accept", "quarantine"),
-    "spam.scorer": ("none", "spamd"),
+    "spam.scorer": ("none", "spamd", "rspamd", "command"),
     "spam.on_failure": ("defer", "accept", "quarantine"),
     "log.to": ("stderr", "syslog"),
 }
@@ -43,20 +52,34 @@ RANGES = {
     "limits.depth": ("1", "100"),
     "limits.members": ("1", "1000000"),
     "limits.memory": ("64 MiB", "1024 GiB"),
+    "limits.spooled": ("1 MiB", "1024 GiB"),
     "virus.clamav.within": ("100 ms", "599 s"),
     "virus.yara.within": ("100 ms", "599 s"),
     "spam.spamd.within": ("100 ms", "599 s"),
     "spam.spamd.max": ("1 kB", "1 GiB"),
+    "spam.rspamd.within": ("100 ms", "599 s"),
+    "spam.rspamd.max": ("1 kB", "1 GiB"),
+    "spam.rspamd.threshold": ("0", "1000"),
+    "spam.command.within": ("100 ms", "599 s"),
+    "spam.command.max": ("1 kB", "1 GiB"),
+    "virus.command.within": ("100 ms", "599 s"),
+    "virus.command.clean": ("0", "255"),
+    "virus.command.infected": ("0", "255"),
+    "virus.command.unscannable": ("0", "255"),
 }
 _REASONS = {"limits.time": " (an SMTP client gives up after 10 minutes: RFC 5321 4.5.3.2.6)"}
-# What the manual announces and this version cannot do.
-LATER_CHOICES = {"virus.engines": ("command",), "spam.scorer": ("rspamd", "command")}
-LATER_TABLES = {"virus.command", "spam.rspamd", "spam.command"}
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _LAST_PORT = 65535
-_MAY_BE_EMPTY = {"queue.host", "daemon.metrics", "quarantine.database"}
+_MAY_BE_EMPTY = {
+    "queue.host",
+    "daemon.metrics",
+    "quarantine.database",
+    "virus.command.name",
+    "spam.spamd.user",
+}
 _REPLY_CHANNEL = re.compile("auto|none|[2-9]:(?:82|88)")
+_USER = re.compile("[A-Za-z0-9._=+@-]{1,100}")
 _HOST = re.compile("[A-Za-z0-9._-]{0,255}")
 _MAX_SOCKET_OCTETS = 107  # unix(7): sun_path has 108 with its NUL
 
@@ -67,6 +90,10 @@ def single(dotted: str, value: object, kind: object, *, folder: str) -> str | in
     `kind` is the type of the field: int is a number or octets, float is seconds, str is text, a
     path made absolute below `folder`. Raises ValueError with what would have been right.
     """
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"needs true or false, not {_described(value)}")
+        return value
     if kind is float:
         return _with_unit(dotted, value, units.seconds, 'a time in quotes, like "60 s"')
     if dotted in SIZES:
@@ -102,8 +129,6 @@ def text(dotted: str, value: object, *, folder: str) -> str:
         raise ValueError("may not be empty")
     if any(ord(char) < ord(" ") or char == "\x7f" for char in value):
         raise ValueError("may not hold a control character")
-    if dotted in LATER_CHOICES and value in LATER_CHOICES[dotted]:
-        raise ValueError(f'"{value}" is not there yet ({", ".join(CHOICES[dotted])})')
     if dotted in CHOICES and value not in CHOICES[dotted]:
         raise ValueError(f"unknown value {expected(value, CHOICES[dotted])}")
     if dotted.endswith(".servers"):
@@ -146,6 +171,18 @@ def _metrics(value: str) -> None:
         raise ValueError(f'"{value}" is no loopback address and port, like "127.0.0.1:9810"')
 
 
+def _pattern(value: str) -> None:
+    if value:
+        from qscanner import patterns  # RE2 is heavy, and few settings have a pattern
+
+        patterns.compile(value)
+
+
+def _user(value: str) -> None:
+    if value and not _USER.fullmatch(value):
+        raise ValueError(f'"{value}" is no name of a user: letters, digits and . _ = + @ -')
+
+
 def _database(value: str) -> None:
     if value.startswith("postgresql://"):
         raise ValueError('PostgreSQL is not there yet: leave it empty, "", for files in dir')
@@ -159,4 +196,6 @@ _TEXT_CHECKS: dict[str, Callable[[str], None]] = {
     "daemon.socket": _socket,
     "daemon.metrics": _metrics,
     "quarantine.database": _database,
+    "virus.command.name": _pattern,
+    "spam.spamd.user": _user,
 }

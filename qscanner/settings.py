@@ -34,7 +34,10 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """[limits]: bounds of one message. Every bound that is hit is a finding, never silence."""
+    """[limits]: bounds of one message. Every bound that is hit is a finding, never silence.
+
+    Only `spooled` is of all messages together.
+    """
 
     message: int = 100 * MIB  # larger: unscannable.too-large
     time: float = 240.0  # from the end of the envelope
@@ -44,6 +47,7 @@ class Limits:
     depth: int = 32  # of the MIME tree, and of archives in archives
     members: int = 10000  # of all archives together
     memory: int = 2048 * MIB  # address space of what scans
+    spooled: int = 2048 * MIB  # of all messages above 1 MiB that are being taken or scanned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +67,26 @@ class Yara:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VirusCommand:
+    """[virus.command]: any scanner that takes a message on stdin; no shell."""
+
+    program: tuple[str, ...] = ()  # and its arguments
+    clean: tuple[int, ...] = (0,)  # exit codes
+    infected: tuple[int, ...] = (1,)
+    unscannable: tuple[int, ...] = ()
+    name: str = ""  # a pattern for the name in what it prints
+    within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Virus:
     """[virus]"""
 
-    engines: tuple[str, ...] = ("clamav",)  # clamav, yara
+    engines: tuple[str, ...] = ("clamav",)  # clamav, yara, command
     on_failure: str = "defer"  # defer | accept | quarantine
     clamav: Clamav = field(default_factory=Clamav)
     yara: Yara = field(default_factory=Yara)
+    command: VirusCommand = field(default_factory=VirusCommand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +96,38 @@ class Spamd:
     servers: tuple[str, ...] = ("tcp:127.0.0.1:783",)
     within: float = 120.0
     max: int = 500_000  # larger is not scored
+    user: str = ""  # whose preferences count; "recipient": those of a message's only one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rspamd:
+    """[spam.rspamd]"""
+
+    servers: tuple[str, ...] = ("tcp:127.0.0.1:11333",)
+    within: float = 60.0
+    max: int = 50 * MIB  # larger is not scored
+    threshold: int = 0  # called spam from this score on; 0: as rspamd says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpamCommand:
+    """[spam.command]: any scorer that takes a message on stdin and prints SCORE/THRESHOLD."""
+
+    program: tuple[str, ...] = ()  # and its arguments
+    within: float = 120.0
+    max: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spam:
     """[spam]"""
 
-    scorer: str = "none"  # none | spamd
+    scorer: str = "none"  # none | spamd | rspamd | command
     on_failure: str = "accept"  # defer | accept | quarantine
+    relay_clients: bool = False  # score mail of clients that may relay, too
     spamd: Spamd = field(default_factory=Spamd)
+    rspamd: Rspamd = field(default_factory=Rspamd)
+    command: SpamCommand = field(default_factory=SpamCommand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,15 @@ def warm(bench: Bench, log: Log, *, is_worker: bool) -> None:
     `is_worker`: nothing is forked from this process any more.
     """
     try:
-        _scan(replace(bench, clamd=(), spamd=(), yara=bench.yara if is_worker else None))
+        _scan(
+            replace(
+                bench,
+                clamd=(),
+                virus_command=None,
+                scorer=None,
+                yara=bench.yara if is_worker else None,
+            )
+        )
     except (QScannerError, MemoryError) as error:
         log.trouble(f"a made-up message cannot be scanned: {error}")
     except Exception as bug:  # noqa: BLE001 - the daemon starts all the same

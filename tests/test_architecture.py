@@ -37,7 +37,7 @@ ROWS = (
         "leaving",
         "notify",
     },
-    {"asking", "conversation", "slots", "schema", "kind_tables", "visit", "emergency"},
+    {"asking", "commands", "conversation", "slots", "schema", "kind_tables", "visit", "emergency"},
     {"config", "magic_kinds", "kinds", "archives", "mime", "metrics"},
     {"checks"},
     {"checks.virus", "embedded", "policy"},
@@ -63,7 +63,7 @@ HOMES = {
     "tarfile": {"archives"},
     "click": {"programs.admin"},
     "rich": {"programs.admin"},
-    "subprocess": set[str](),
+    "subprocess": {"commands"},
     "pickle": set[str](),
 }
 

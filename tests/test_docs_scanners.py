@@ -30,7 +30,7 @@ def test_every_finding_exists() -> None:
     """The findings in the table are those in the code."""
     code = "".join(
         (ROOT / "qscanner" / "checks" / name).read_text("utf-8")
-        for name in ("clamav.py", "yara.py", "spam.py")
+        for name in ("clamav.py", "yara.py", "spam.py", "rspamd.py", "command.py")
     )
     table = TEXT.partition("| finding | from |")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `([a-z.-]+)`", table, re.MULTILINE))

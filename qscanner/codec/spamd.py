@@ -36,9 +36,13 @@ class Reply:
     rules: tuple[str, ...] = ()
 
 
-def question(octets: int) -> bytes:
-    """Give the head of the question about a message of that many octets; the message follows."""
-    return b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % octets
+def question(octets: int, user: str = "") -> bytes:
+    """Give the head of the question about a message of that many octets; the message follows.
+
+    `user` is whose preferences count, "" for nobody's; it must hold no blank.
+    """
+    whose = f"User: {user}\r\n" if user else ""
+    return f"SYMBOLS SPAMC/1.5\r\nContent-length: {octets}\r\n{whose}\r\n".encode("ascii")
 
 
 class Decoder:

@@ -7,15 +7,16 @@ Careful    each server of a list is asked by itself: the second one is there for
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from qscanner.bench import Bench
-from qscanner.checks import spam, yara
+from qscanner.checks import command, spam, yara
 from qscanner.checks.clamav_probe import EICAR, OLD_DAYS, Probe, eicar_mail, probe
-from qscanner.codec.servers import Server
+from qscanner.checks.told import Told
 from qscanner.deadline import Deadline
-from qscanner.model import Action, Client, Direction, Envelope
+from qscanner.model import Action, CheckResult, Client, Direction, Envelope, Outcome
 from qscanner.outcomes import CheckFailed, OutOfTime
 from qscanner.programs.admin_items import Item, Level
 from qscanner.report import Mail
@@ -35,7 +36,9 @@ def look(bench: Bench, *, within_s: float) -> list[Item]:
     items = [_clamd(probe(server, within_s=within_s)) for server in bench.clamd]
     if bench.yara is not None:
         items.append(_yara(bench.yara, bench.settings.virus.yara.rules, within_s=within_s))
-    items += [_spamd(server, within_s=within_s) for server in bench.spamd]
+    if bench.virus_command is not None:
+        items.append(_command(bench.virus_command, within_s=within_s))
+    items += _scorers(bench.scorer, within_s=within_s)
     items += _missing(bench)
     if all(item.level is not Level.DOWN for item in items):
         items.append(_whole_path(bench, within_s=within_s))
@@ -51,7 +54,7 @@ def _missing(bench: Bench) -> list[Item]:
         text = "while no virus engine answers, mail is accepted unscanned"
         todo = 'set [virus] on_failure = "defer", unless that is what you want'
         items.append(Item(area="virus", level=Level.WARNING, text=text, todo=(todo,)))
-    if not bench.spamd:
+    if bench.scorer is None:
         items.append(Item(area="spam", level=Level.OK, text="no spam scorer is configured"))
     return items
 
@@ -117,15 +120,44 @@ def _yara(rules: yara.Rules, files: tuple[str, ...], *, within_s: float) -> Item
     return Item(area="yara", level=Level.OK, text=f"{text}: finds EICAR")
 
 
-def _spamd(server: Server, *, within_s: float) -> Item:
+def _command(engine: command.Engine, *, within_s: float) -> Item:
+    """Show the program the test string."""
+    name = engine.words[0]
     try:
-        said = _with_message(_SPAM, lambda message: spam.ask(message, server, within_s=within_s))
+        said = _with_message(
+            eicar_mail(0), lambda message: engine.look(message, within_s=within_s)
+        )
     except (CheckFailed, OutOfTime) as error:
-        todo = "start spamd, or correct [spam.spamd] servers"
+        todo = "correct [virus.command] program, or the exit codes that are named there"
+        return Item(area="virus", level=Level.DOWN, text=str(error), todo=(todo,))
+    if said.outcome is not Outcome.FOUND:
+        text, todo = f"{name}: does NOT find EICAR", "try it by hand: does it read stdin?"
+        return Item(area="virus", level=Level.WARNING, text=text, todo=(todo,))
+    return Item(area="virus", level=Level.OK, text=f"{name}: finds EICAR ({said.detail})")
+
+
+def _scorers(scorer: spam.Scorer | command.Scorer | None, *, within_s: float) -> Iterator[Item]:
+    """Show every server, or the program, the test string for spam filters."""
+    match scorer:
+        case spam.Scorer(servers=servers, ask=ask):
+            for server in servers:
+                asked = partial(ask, server=server, told=Told(), within_s=within_s)
+                yield _scored(server.text, asked)
+        case command.Scorer(words=words):
+            yield _scored(words[0], partial(scorer.look, told=Told(), within_s=within_s))
+        case None:
+            return
+
+
+def _scored(name: str, ask: Callable[[Message], CheckResult]) -> Item:
+    try:
+        said = _with_message(_SPAM, ask)
+    except (CheckFailed, OutOfTime) as error:
+        todo = "start the scorer, or correct what [spam] says of it"
         return Item(area="spam", level=Level.DOWN, text=str(error), todo=(todo,))
-    text = f"{server.text}: GTUBE scores {said.score:g} of {said.threshold:g}"
-    if said.score < said.threshold:
-        todo = "spamd answers, but its rules are not loaded: run sa-update, look at its log"
+    text = f"{name}: GTUBE scores {said.detail}"
+    if said.outcome is not Outcome.FOUND:
+        todo = "it answers, but its rules are not loaded: look at its log (spamd: run sa-update)"
         return Item(area="spam", level=Level.WARNING, text=text, todo=(todo,))
     return Item(area="spam", level=Level.OK, text=text)
 

@@ -23,6 +23,13 @@ def blind_clamd() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def rspamd() -> Iterator[Running]:
+    """An rspamd with a rule or two of our own, and no network."""
+    with servers.rspamd() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def spamd() -> Iterator[Running]:
     """A spamd with local tests only."""
     with servers.spamd() as running:

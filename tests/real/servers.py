@@ -1,4 +1,4 @@
-"""Real clamd and spamd, each in a folder of its own, with a tiny database and free ports.
+"""Real clamd, spamd and rspamd, each in a folder of its own, with a tiny database and free ports.
 
 Called by  the fixtures of tests/real/conftest.py, and whatever else needs them.
 Ends       the server with the block; a server that does not come up fails the test with its log.
@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qscanner.checks import clamav, spam
+from qscanner.checks import rspamd as scores
 from qscanner.checks.clamav_probe import EICAR
+from qscanner.checks.told import Told
 from qscanner.codec.servers import Server, parse
 from qscanner.outcomes import CheckFailed
 from qscanner.spool import Message
@@ -99,14 +101,79 @@ def spamd() -> Iterator[Running]:
 
         def score() -> None:
             for server in (unix, tcp):
-                spam.ask(message, server, within_s=5)
+                spam.ask_spamd(message, server, Told(), within_s=5)
 
         with contextlib.closing(message), _running(command, folder, score) as pid:
             yield Running(unix=unix, tcp=tcp, pid=pid)
 
 
+_RSPAMD = """
+options {{
+    filters = "";
+    url_tld = "/usr/share/rspamd/effective_tld_names.dat";
+    dns {{ nameserver = ["127.0.0.1:{nowhere}"]; timeout = 0.1s; retransmits = 1; }}
+    tempdir = "{folder}";
+}}
+logging {{ type = "console"; level = "warning"; }}
+lua = "{folder}/rules.lua";
+metric {{ name = "default"; actions {{ reject = 15; add_header = 6; greylist = 4; }} }}
+worker "normal" {{
+    bind_socket = "127.0.0.1:{port}";
+    bind_socket = "{folder}/rspamd.sock mode=0666";
+    count = 2;
+}}
+"""
+_RULES = """
+local function rule(name, score, is_met)
+  rspamd_config:register_symbol({name = name, score = score, callback = is_met})
+end
+rule('TEST_LOTTERY', 7.5, function(task)
+  return (task:get_subject() or ''):find('lottery') ~= nil
+end)
+rule('TEST_FINDINGS', 1.25, function(task)
+  return (task:get_header('X-Qscanner-Findings') or ''):find('name.bidi', 1, true) ~= nil
+end)
+rule('TEST_ENVELOPE', 0.5, function(task)
+  local ip, from, to = task:get_from_ip(), task:get_from('smtp'), task:get_recipients('smtp')
+  return ip and tostring(ip) == '192.0.2.1' and from and from[1].addr == 's@x.example'
+    and to and #to == 2 and task:get_user() == 'ann'
+end)
+"""
+
+
 @contextlib.contextmanager
-def _running(command: list[str], folder: str, ask: Callable[[], None]) -> Iterator[int]:
+def rspamd() -> Iterator[Running]:
+    """Run an rspamd that knows GTUBE and three rules of ours."""
+    program = _program("rspamd")
+    with _folder() as folder:
+        port = _free_port()
+        _write(f"{folder}/rules.lua", _RULES)
+        _write(
+            f"{folder}/rspamd.conf",
+            _RSPAMD.format(folder=folder, port=port, nowhere=_free_port()),
+        )
+        user = ["-u", "_rspamd", "-g", "_rspamd"] if os.geteuid() == 0 else ["-i"]
+        if os.geteuid() == 0:
+            shutil.chown(folder, "_rspamd", "_rspamd")
+        command = [program, "-f", *user, "-c", f"{folder}/rspamd.conf"]
+        unix, tcp = parse(f"unix:{folder}/rspamd.sock"), parse(f"tcp:127.0.0.1:{port}")
+        message = Message.of_octets(b"Subject: is anybody there\n\nhello\n")
+
+        def score() -> None:
+            for server in (unix, tcp):
+                scores.ask(message, server, Told(), within_s=5)
+
+        with (
+            contextlib.closing(message),
+            _running(command, folder, score, within_s=60) as pid,
+        ):
+            yield Running(unix=unix, tcp=tcp, pid=pid)
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], folder: str, ask: Callable[[], None], *, within_s: float = UP_WITHIN_S
+) -> Iterator[int]:
     """Start the program in the foreground, wait until `ask` succeeds, and stop it in the end."""
     with (
         open(f"{folder}/output", "wb") as output,
@@ -115,7 +182,7 @@ def _running(command: list[str], folder: str, ask: Callable[[], None]) -> Iterat
         ) as process,
     ):
         try:
-            _wait_until_up(process, ask, f"{folder}/output")
+            _wait_until_up(process, ask, f"{folder}/output", within_s)
             yield process.pid
         finally:
             process.terminate()
@@ -126,9 +193,9 @@ def _running(command: list[str], folder: str, ask: Callable[[], None]) -> Iterat
 
 
 def _wait_until_up(
-    process: "subprocess.Popen[bytes]", ask: Callable[[], None], output: str
+    process: "subprocess.Popen[bytes]", ask: Callable[[], None], output: str, within_s: float
 ) -> None:
-    ends_at = time.monotonic() + UP_WITHIN_S
+    ends_at = time.monotonic() + within_s
     while True:
         try:
             ask()

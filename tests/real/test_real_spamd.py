@@ -3,6 +3,8 @@
 import pytest
 
 from qscanner.checks import spam
+from qscanner.checks.told import Told
+from qscanner.codec.servers import Server
 from qscanner.model import CheckResult, Outcome
 from qscanner.outcomes import CheckFailed
 from qscanner.spool import Message
@@ -14,12 +16,16 @@ HEAD = b"From: a@example.org\nTo: b@example.org\nSubject: hello\n\n"
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN" + b"*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n"
 
 
+def scorer(*servers: Server) -> spam.Scorer:
+    return spam.Scorer(servers=servers, ask=spam.ask_spamd, max_octets=500_000)
+
+
 def look(octets: bytes, spamd: Running, transport: str) -> CheckResult:
     """Ask about these octets, behind a server that is away."""
     message = Message.of_octets(octets)
     asked = [nobody(), getattr(spamd, transport)]
     try:
-        return spam.look(message, asked, within_s=15, max_octets=500_000)
+        return scorer(*asked).look(message, Told(), within_s=15)
     finally:
         message.close()
 
@@ -57,7 +63,7 @@ def test_stuck(spamd: Running) -> None:
     with spamd.stopped():
         for _ in range(3):
             try:
-                result = spam.look(message, [spamd.tcp], within_s=1, max_octets=1000)
+                result = scorer(spamd.tcp).look(message, Told(), within_s=1)
             except CheckFailed:
                 continue
             assert result.score is not None

@@ -6,10 +6,22 @@ from pathlib import Path
 import pytest
 
 from qscanner.bench import Bench, own_name
+from qscanner.checks import command, spam
 from qscanner.codec.servers import parse
 from qscanner.model import Action
 from qscanner.outcomes import Ending, Unusable
-from qscanner.settings import Clamav, Policy, Queue, Settings, Spam, Spamd, Virus
+from qscanner.settings import (
+    Clamav,
+    Policy,
+    Queue,
+    Rspamd,
+    Settings,
+    Spam,
+    SpamCommand,
+    Spamd,
+    Virus,
+    VirusCommand,
+)
 
 SHIPPED = Policy(dir=str(Path(__file__).resolve().parents[2] / "policies"))
 
@@ -21,7 +33,7 @@ def settings(**more: object) -> Settings:
 def test_nothing_configured() -> None:
     """No engine, no scorer: there is nothing to ask, and that is said."""
     bench = Bench.of(settings())
-    assert (bench.yara, bench.clamd, bench.spamd) == (None, (), ())
+    assert (bench.yara, bench.clamd, bench.virus_command, bench.scorer) == (None, (), None, None)
     assert not bench.has_engine
     assert bench.policy.rules
 
@@ -40,7 +52,8 @@ def test_everything_configured() -> None:
         )
     )
     assert bench.clamd == (parse("unix:/a"), parse("tcp:127.0.0.1:3310"))
-    assert bench.spamd == (parse("tcp:[::1]:783"),)
+    assert isinstance(bench.scorer, spam.Scorer)
+    assert bench.scorer.servers == (parse("tcp:[::1]:783"),)
     assert bench.yara is not None
     assert bench.has_engine
     assert bench.host == "mx.example"
@@ -50,7 +63,34 @@ def test_everything_configured() -> None:
 def test_servers_of_what_is_switched_off_are_not_asked() -> None:
     """The default addresses stand in the settings, but nobody asked for them."""
     bench = Bench.of(settings(virus=Virus(engines=("yara",)), spam=Spam(scorer="none")))
-    assert (bench.clamd, bench.spamd) == ((), ())
+    assert (bench.clamd, bench.scorer) == ((), None)
+
+
+def test_a_command_is_an_engine_and_a_scorer() -> None:
+    """Words, exit codes, pattern and bound come from the settings."""
+    bench = Bench.of(
+        settings(
+            virus=Virus(
+                engines=("command",),
+                command=VirusCommand(program=("/bin/scan", "-"), infected=(1, 3), name="X: (.*)"),
+            ),
+            spam=Spam(scorer="command", command=SpamCommand(program=("/bin/score",), max=7)),
+        )
+    )
+    assert bench.has_engine
+    assert bench.virus_command is not None
+    assert bench.virus_command.words == ("/bin/scan", "-")
+    assert bench.virus_command.infected == {1, 3}
+    assert bench.virus_command.name is not None
+    assert bench.scorer == command.Scorer(words=("/bin/score",), max_octets=7)
+
+
+def test_rspamd_is_a_scorer() -> None:
+    """Its servers, its bound."""
+    chosen = Rspamd(servers=("tcp:127.0.0.1:11333",), max=5)
+    bench = Bench.of(settings(spam=Spam(scorer="rspamd", rspamd=chosen)))
+    assert isinstance(bench.scorer, spam.Scorer)
+    assert (bench.scorer.servers, bench.scorer.max_octets) == ((parse("tcp:127.0.0.1:11333"),), 5)
 
 
 def test_broken_policies_are_unusable(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qscanner.checks import spam
+from qscanner.checks.told import Told
 from qscanner.codec.servers import Server
 from qscanner.health import Health
 from qscanner.model import CheckResult, Outcome, Score
@@ -18,6 +19,17 @@ from tests.fakes.server import TRANSPORTS, Script, nobody, serving
 WITHIN_S = 0.8
 SLACK_S = 1.5
 MAX = 1_000_000
+
+
+def scorer(*servers: Server, max_octets: int = MAX, health: Health | None = None) -> spam.Scorer:
+    return spam.Scorer(
+        servers=servers,
+        ask=spam.ask_spamd,
+        max_octets=max_octets,
+        health=health or Health(()),
+    )
+
+
 HAM = fake.answer(rules=b"NO_RECEIVED,NO_RELAYS")
 SPAM = fake.answer(b"True ; 15.2 / 5.0", b"GTUBE")
 
@@ -34,7 +46,7 @@ def look(message: Message, *servers: Server, within_s: float = WITHIN_S) -> Chec
     """Ask, and prove that the deadline holds."""
     began = time.monotonic()
     try:
-        return spam.look(message, servers, within_s=within_s, max_octets=MAX)
+        return scorer(*servers).look(message, Told(), within_s=within_s)
     finally:
         assert time.monotonic() - began < within_s + SLACK_S
 
@@ -124,7 +136,7 @@ def test_answer_in_pieces(message: Message) -> None:
 def test_too_large_is_said() -> None:
     """What is too large is not scored, asks nobody, and is not called clean."""
     message = Message.of_octets(b"x" * 11)
-    result = spam.look(message, [nobody()], within_s=1, max_octets=10)
+    result = scorer(nobody(), max_octets=10).look(message, Told(), within_s=1)
     message.close()
     assert result.outcome is Outcome.UNSCANNABLE
     assert result.score is None
@@ -158,8 +170,40 @@ def test_a_dead_server_is_asked_last(message: Message) -> None:
     dead = nobody()
     with serving(fake.saying(fake.answer())) as server:
         health = Health((dead, server))
-        spam.look(message, (dead, server), within_s=WITHIN_S, max_octets=MAX, health=health)
+        asked = scorer(dead, server, health=health)
+        asked.look(message, Told(), within_s=WITHIN_S)
         assert health.up() == {dead.text: False, server.text: True}
         assert health.in_order((dead, server)) == (server, dead)
-        spam.look(message, (dead, server), within_s=WITHIN_S, max_octets=MAX, health=health)
+        asked.look(message, Told(), within_s=WITHIN_S)
         assert health.up()[dead.text] is False
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recipients", "user"),
+    [
+        pytest.param("", (b"a@b.example",), "", id="nobody"),
+        pytest.param("filter", (b"a@b.example",), "filter", id="one-for-all"),
+        pytest.param("recipient", (b"A@b.example",), "a@b.example", id="the-recipient"),
+        pytest.param("recipient", (b"a@b.example", b"A@B.example"), "a@b.example", id="same"),
+        pytest.param("recipient", (b"a@b.example", b"c@b.example"), "", id="several"),
+        pytest.param("recipient", (b"a b\r\nX: y@b.example",), "a_b__x__y@b.example", id="odd"),
+        pytest.param("recipient", (), "", id="no-recipient"),
+    ],
+)
+def test_whose_preferences(wanted: str, recipients: tuple[bytes, ...], user: str) -> None:
+    """One recipient's preferences never score another's mail, and no octet of theirs is a line."""
+    assert spam.user_of(Told(recipients=recipients), wanted) == user
+
+
+def test_the_scorer_reads_our_lines_first(message: Message) -> None:
+    """Findings and names stand before the message, whose octets are all there behind them."""
+    seen: list[bytes] = []
+
+    def judge(octets: bytes) -> bytes:
+        seen.append(octets)
+        return HAM
+
+    head = b"X-Qscanner-Findings: a.b\n"
+    with serving(fake.judging(judge)) as server:
+        scorer(server).look(message, Told(head=head), within_s=WITHIN_S)
+    assert seen == [head + bytes(message.octets)]

@@ -12,11 +12,22 @@ from qscanner import emergency
 from qscanner.bench import Bench
 from qscanner.codec.envelope import encode
 from qscanner.deadline import Deadline
-from qscanner.model import Action, Client, Envelope, Outcome
+from qscanner.model import Action, Client, Direction, Envelope, Outcome
 from qscanner.outcomes import OutOfTime
 from qscanner.report import Mail, Report
-from qscanner.scan import TOO_LARGE, new_id, scan
-from qscanner.settings import Clamav, Daemon, Limits, Policy, Queue, Settings, Spam, Spamd, Virus
+from qscanner.scan import SWITCH, TOO_LARGE, new_id, scan
+from qscanner.settings import (
+    Clamav,
+    Daemon,
+    Limits,
+    Policy,
+    Queue,
+    Settings,
+    Spam,
+    Spamd,
+    Virus,
+    VirusCommand,
+)
 from qscanner.spool import Message
 from tests.fakes import clamd, mails, spamd
 from tests.fakes.server import serving
@@ -337,3 +348,57 @@ def test_ids_differ_and_sort_by_time() -> None:
     assert len(set(several)) == 200
     assert first < min(several)
     assert all(len(each) < 24 and set(each) <= set("0123456789abcdef-") for each in several)
+
+
+OUT = Client(uid=7, is_trusted=True, direction=Direction.OUT, is_relay=True)
+
+
+@pytest.mark.parametrize(
+    ("client", "always", "is_scored"),
+    [
+        pytest.param(Client(uid=7), False, True, id="local"),
+        pytest.param(OUT, False, False, id="relay"),
+        pytest.param(OUT, True, True, id="relay-when-set"),
+        pytest.param(
+            replace(OUT, environment={SWITCH: "on"}), False, True, id="relay-switched-on"
+        ),
+        pytest.param(replace(OUT, environment={SWITCH: "off"}), True, False, id="switched-off"),
+    ],
+)
+def test_who_is_scored(client: Client, always: bool, is_scored: bool) -> None:
+    """Our own users are not, unless settings or tcp.smtp say so."""
+    with serving(spamd.saying(spamd.answer())) as server:
+        chosen = with_spamd(server.text)
+        settings = replace(chosen, spam=replace(chosen.spam, relay_clients=always))
+        one = replace(mail(mails.text()), client=client)
+        report = scan(one, Bench.of(settings), Deadline(15))
+        one.message.close()
+    assert (report.facts.spam is not None) is is_scored
+
+
+def test_the_scorer_hears_what_was_found() -> None:
+    """Findings and names of attachments stand before what it scores, and nowhere else."""
+    seen: list[bytes] = []
+
+    def judge(octets: bytes) -> bytes:
+        seen.append(octets)
+        return spamd.answer()
+
+    with serving(spamd.judging(judge)) as server:
+        report = scanned(mails.attached("a.pdf.exe", b"MZ hello"), with_spamd(server.text))
+    ((head, _, rest),) = [octets.partition(b"From:") for octets in seen]
+    assert b"X-Qscanner-Findings: " in head
+    assert b"name.double-extension" in head
+    assert b"X-Qscanner-Attachments: a.pdf.exe\n" in head
+    assert rest
+    assert not any(b"Attachments" in line.encode() for line in report.lines)
+
+
+def test_a_command_is_an_engine(tmp_path: Path) -> None:
+    """Its word counts like that of any other engine, and no word is no "clean"."""
+    for code, outcome in ((1, Outcome.FOUND), (0, Outcome.CLEAN), (7, Outcome.UNAVAILABLE)):
+        words = ("/bin/sh", "-c", f"exit {code}")
+        virus = Virus(engines=("command",), command=VirusCommand(program=words))
+        report = scanned(mails.text(), replace(SETTINGS, virus=virus))
+        assert report.facts.virus is not None
+        assert report.facts.virus.outcome is outcome
