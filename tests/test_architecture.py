@@ -44,7 +44,7 @@ ROWS = (
     {"bench", "outgoing", "reply"},
     {"report", "lobby"},
     {"scan", "dispatcher"},
-    {"quarantine", "qmailqueue", "warm"},
+    {"inject", "quarantine", "qmailqueue", "warm"},
     {"handover"},
     {"inprocess", "worker"},
     {"programs"},
