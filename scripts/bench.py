@@ -12,20 +12,27 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import bench_crowd  # noqa: E402
+import bench_curve  # noqa: E402
+import bench_dribble  # noqa: E402
+import bench_peak  # noqa: E402
 import bench_picture  # noqa: E402
+import bench_quiet  # noqa: E402
 import bench_smtp  # noqa: E402
 import bench_stages  # noqa: E402
 import bench_tell  # noqa: E402
+import bench_wheel  # noqa: E402
 from bench_contenders import contenders, pairs  # noqa: E402
 from bench_mails import SIZES  # noqa: E402
 from bench_run import Contender, Mail, Samples, Table, measure  # noqa: E402
 from bench_site import ROOT, UNCACHED, Site, Tools, build, work_folder  # noqa: E402
+from bench_tell import Told  # noqa: E402
 from bench_world import World  # noqa: E402
 
 from tests.fakes.caller import envelope  # noqa: E402
@@ -34,6 +41,8 @@ from tests.real import servers  # noqa: E402
 RUNS = {"2kB": 12, "30kB": 12, "300kB": 8, "5MB": 3}
 ROUNDS = 7
 QUICK_ROUNDS = 2
+OTHERS = ("crowd", "dribble", "peak", "curve")
+_CROWDS = 3
 _ABREAST_FACTOR = 4  # so many times the runs where several go abreast
 
 
@@ -77,32 +86,82 @@ def _one(one: Contender, mail: Mail, abreast: int, tools: Tools, table: Table) -
 
 
 def main() -> int:
-    """Start the servers, play, tell."""
+    """Start the servers, measure what was asked for, tell."""
     options = _options()
+    watch = bench_quiet.Watch()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(work_folder(in_memory=options.memory))
         tools = build(folder)
-        world = _world(stack, folder, tools, only=["c-client"] if options.stages else options.only)
         all_mails = mails(folder, options.sizes)
-        if options.stages:
-            print(bench_stages.tell(world, all_mails, rounds=options.rounds))
-            return 0
-        load = os.getloadavg()[0]
-        table = play(options, world, all_mails)
+        if options.compares and _has_python(options.only):
+            tools = _from_wheel(tools, folder)
+        table, left_out, told = _compared(folder, tools, all_mails, options)
+        told |= _others(folder, tools, options)
+        quiet = watch.facts()
     facts = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": "scripts/bench " + " ".join(sys.argv[1:]),
-        "load_before": round(load, 2),
         "cpus": len(os.sched_getaffinity(0)),
         "rounds": options.rounds,
-        "left_out": list(world.left_out),
+        "left_out": list(left_out),
+        "python_client": "from a wheel" if tools.is_from_wheel else "installed for development",
+        "machine": quiet,
     }
-    print(bench_tell.text(table, facts))
+    print(bench_tell.text(table, told, facts, bench_quiet.told(quiet)))
     if options.json:
-        options.json.write_text(json.dumps(bench_tell.as_json(table, facts), indent=1) + "\n")
+        options.json.write_text(
+            json.dumps(bench_tell.as_json(table, told, facts), indent=1) + "\n"
+        )
     if options.picture:
         bench_picture.draw(table, ROOT / "docs" / "bench.svg", note=str(facts["date"]))
     return 0
+
+
+def _compared(
+    folder: Path, tools: Tools, all_mails: list[Mail], options: argparse.Namespace
+) -> tuple[Table, tuple[str, ...], dict[str, Told]]:
+    """Measure ours against others; or where our own time goes; or neither."""
+    if not options.compares and not options.stages:
+        return {}, (), {}
+    with contextlib.ExitStack() as stack:
+        only = ["c-client"] if options.stages else options.only
+        world = _world(stack, folder, tools, only=only)
+        if options.stages:
+            text = bench_stages.tell(world, all_mails, rounds=options.rounds)
+            return {}, (), {"stages": Told(text=text, goals=[], facts={})}
+        return play(options, world, all_mails), world.left_out, {}
+
+
+def _has_python(only: Sequence[str]) -> bool:
+    return not only or any("python" in name or name == "in-process" for name in only)
+
+
+def _from_wheel(tools: Tools, folder: Path) -> Tools:
+    found = bench_wheel.install(folder)
+    if not found:
+        return tools
+    client, python = found
+    return replace(tools, python_client=client, python=python, is_from_wheel=True)
+
+
+def _others(folder: Path, tools: Tools, options: argparse.Namespace) -> dict[str, Told]:
+    """Measure what a table of contenders cannot show; each starts a daemon as it needs it."""
+    rounds = options.rounds
+    (mail,) = mails(folder, ["2kB"])
+    every: dict[str, Callable[[World], Told]] = {
+        "crowd": lambda world: bench_crowd.tell(world, rounds=min(rounds, _CROWDS)),
+        "dribble": lambda world: bench_dribble.tell(world, mail, rounds=rounds),
+        "peak": bench_peak.tell,
+        "curve": lambda world: bench_curve.tell(world, messages=options.messages),
+    }
+    told = {}
+    for name in options.others:
+        with servers.clamd(UNCACHED) as clamd:
+            site = Site(folder / name, tools.fake_queue, clamd=clamd.unix.path)
+            world = World(folder=folder, tools=tools, clamd=clamd, site=site, daemon=0)
+            told[name] = every[name](world)
+        print(f"{name} done", file=sys.stderr)
+    return told
 
 
 def _world(
@@ -150,7 +209,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--picture", action="store_true", help="draw docs/bench.svg")
     parser.add_argument("--memory", action="store_true", help="queue and spool in /dev/shm")
     parser.add_argument("--stages", action="store_true", help="where our own time goes")
+    parser.add_argument("--crowd", action="store_true", help="500 clients in the same moment")
+    parser.add_argument("--dribble", action="store_true", help="beside 20 slow senders")
+    parser.add_argument("--peak", action="store_true", help="memory for a message of 25 MB")
+    parser.add_argument("--curve", action="store_true", help="memory over 20,000 messages")
+    parser.add_argument("--messages", type=int, default=bench_curve.MESSAGES, metavar="N")
+    parser.add_argument("--all", action="store_true", help="the comparison, then these four")
     options = parser.parse_args()
+    if options.messages < bench_curve.LEAST or options.messages % bench_curve.STEP:
+        parser.error(f"--messages: from {bench_curve.LEAST} on, in steps of {bench_curve.STEP}")
+    options.others = [name for name in OTHERS if options.all or getattr(options, name)]
+    options.compares = options.all or not (options.others or options.stages)
     if wrong := [name for name in options.sizes if name not in names]:
         parser.error(f"no such size: {', '.join(wrong)}; there are {', '.join(names)}")
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)

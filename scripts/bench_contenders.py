@@ -4,7 +4,6 @@ Called by  bench.
 """
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bench_run import Contender, Mail, fildes, parse, temporary
 from bench_world import World
 
 from qscanner.checks import spam
+from qscanner.checks.told import Told
 from qscanner.spool import Message
 from tests.fakes import mails
 
@@ -120,7 +120,7 @@ def _with_spamd(world: World) -> Iterator[Contender]:
 
     def score(mail: Mail) -> None:
         message = Message.of_octets(mail.file.read_bytes())
-        spam.ask(message, server, within_s=60)
+        spam.ask_spamd(message, server, Told(), within_s=60)
         message.close()
 
     yield Contender(
@@ -153,8 +153,8 @@ def pairs(world: World, mail: Mail) -> Iterator[tuple[Contender, Mail]]:
         envelope=mail.envelope,
         octets=len(octets),
     )
-    env, python = world.site.environment(), sys.executable
-    bare = (python, "-I", "-S", "-c", "pass")
+    env, python = world.site.environment(), world.tools.python
+    bare = (str(python), "-I", "-S", "-c", "pass")
     for name, what, command, wanted in (
         ("empty-c", "an empty C program", (str(world.tools.empty),), 0),
         ("c-client-own", "C client, message refused", (str(world.tools.c_client),), _REFUSED),

@@ -1,4 +1,4 @@
-/* Hands one message to a queue program again and again, as qmail.c does, and says what each cost.
+/* Hands messages to a queue program again and again, as qmail.c does, and says what each cost.
  *
  * Called by  scripts/bench and scripts/soak: in C, so that the caller itself costs next to nothing.
  * Ends       0 when every run ended with the wanted code; 1, with a word on stderr, when one did not;
@@ -7,8 +7,11 @@
  *            end before the wait, SIGPIPE is ignored. The CPU is that of the program and of all that
  *            it waited for; whom it only talked to (daemons) is counted elsewhere.
  *
- * feed WANTED RUNS ABREAST MESSAGE ENVELOPE PROGRAM [ARGUMENT...]
+ * feed WANTED[,WANTED...] RUNS[+FIRST] ABREAST MESSAGE[,MESSAGE...] ENVELOPE PROGRAM [ARGUMENT...]
  * prints a line for each run: wall ns, CPU us, exit code
+ *
+ * Run n, from FIRST on, takes message n of the list, which begins again at its end, and wants code
+ * n of its own list. Eight @ in a message are the number of the run: no two are the same.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,15 +19,19 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { TEXT_FD = 6, ROOM = 65536 };
+enum { TEXT_FD = 6, DIGITS = 8, MAX_MESSAGES = 1000 };
 
-struct octets { char *at; size_t n; };
+static const char MARK[DIGITS + 1] = "@@@@@@@@";
+
+/* `marks`: where the number goes. */
+struct octets { char *at; size_t n, *marks, n_marks; };
 
 static void fail(const char *what)
 {
@@ -34,7 +41,7 @@ static void fail(const char *what)
 
 static struct octets load(const char *path)
 {
-    struct octets all = {0, 0};
+    struct octets all = {0, 0, 0, 0};
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd == -1 || fstat(fd, &st) == -1 || !(all.at = malloc((size_t)st.st_size + 1)))
@@ -47,6 +54,36 @@ static struct octets load(const char *path)
     }
     close(fd);
     return all;
+}
+
+static struct octets load_marked(const char *path)
+{
+    struct octets all = load(path);
+    for (char *mark = all.at; (mark = memmem(mark, all.n - (size_t)(mark - all.at), MARK, DIGITS));
+         mark += DIGITS) {
+        all.marks = realloc(all.marks, (all.n_marks + 1) * sizeof *all.marks);
+        if (!all.marks)
+            fail(path);
+        all.marks[all.n_marks++] = (size_t)(mark - all.at);
+    }
+    return all;
+}
+
+static void number(struct octets message, int run)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%0*d", DIGITS, run % 100000000);
+    for (size_t n = 0; n < message.n_marks; ++n)
+        memcpy(message.at + message.marks[n], digits, DIGITS);
+}
+
+/* Cuts a list at its commas; gives how many there are. */
+static int split(char *list, char **items)
+{
+    int n = 0;
+    for (char *item; (item = strsep(&list, ",")) && n < MAX_MESSAGES; ++n)
+        items[n] = item;
+    return n;
 }
 
 static long long now_ns(void)
@@ -119,8 +156,15 @@ int main(int argc, char **argv)
         fputs("feed WANTED RUNS ABREAST MESSAGE ENVELOPE PROGRAM [ARGUMENT...]\n", stderr);
         return 111;
     }
-    const int wanted = atoi(argv[1]), runs = atoi(argv[2]), abreast = atoi(argv[3]);
-    const struct octets message = load(argv[4]), envelope = load(argv[5]);
+    static char *codes[MAX_MESSAGES], *paths[MAX_MESSAGES];
+    static struct octets messages[MAX_MESSAGES];
+    char *plus = strchr(argv[2], '+');
+    const int first = plus ? atoi(plus + 1) : 0, last = first + atoi(argv[2]);
+    const int abreast = atoi(argv[3]);
+    const int n_codes = split(argv[1], codes), n_messages = split(argv[4], paths);
+    for (int n = 0; n < n_messages; ++n)
+        messages[n] = load_marked(paths[n]);
+    const struct octets envelope = load(argv[5]);
     int status, is_wrong = 0;
     signal(SIGPIPE, SIG_IGN); /* as in qmail-smtpd; the program inherits it */
     /* Lines go to 3; 4 to 9 are taken, so that no pipe gets one of these numbers. */
@@ -134,8 +178,10 @@ int main(int argc, char **argv)
         if (pid == -1)
             fail("fork");
         if (pid == 0) {
-            for (int run = n; run < runs; run += abreast) {
-                const int code = once(argv + 6, message, envelope);
+            for (int run = first + n; run < last; run += abreast) {
+                const int wanted = atoi(codes[run % n_codes]);
+                number(messages[run % n_messages], run);
+                const int code = once(argv + 6, messages[run % n_messages], envelope);
                 if (code != wanted) {
                     fprintf(stderr, "%s ended with %d, not %d\n", argv[6], code, wanted);
                     is_wrong = 1;

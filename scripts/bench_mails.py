@@ -1,6 +1,6 @@
 """The messages of the bench: four sizes, the same octets in every run, nothing to compress.
 
-Called by  bench_site.
+Called by  bench, bench_mixed, bench_peak, bench_tell, soak_mails.
 Careful    the test string is put together in tests/fakes/mails.py, so that no scanner objects.
 """
 
@@ -35,7 +35,7 @@ _TOP = (
 )
 
 
-def _prose(chance: random.Random, octets: int) -> str:
+def prose(chance: random.Random, octets: int) -> str:
     """Give lines of words, about so many octets."""
     lines, size = [], 0
     while size < octets:
@@ -45,11 +45,12 @@ def _prose(chance: random.Random, octets: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _mixed(chance: random.Random, name: str, kind: str, content: bytes) -> bytes:
+def mixed(chance: random.Random, name: str, kind: str, content: bytes) -> bytes:
+    """Give a message of some text and one base64 attachment."""
     head = (
         f"{_TOP}Content-Type: multipart/mixed; boundary=outer\n\n"
         "--outer\nContent-Type: text/plain; charset=utf-8\n\n"
-        f"{_prose(chance, 900)}\n"
+        f"{prose(chance, 900)}\n"
         f"--outer\nContent-Type: {kind}; name={name}\n"
         f"Content-Disposition: attachment; filename={name}\n"
         "Content-Transfer-Encoding: base64\n\n"
@@ -59,7 +60,7 @@ def _mixed(chance: random.Random, name: str, kind: str, content: bytes) -> bytes
 
 def text() -> bytes:
     """Give 2 kB of plain text."""
-    body = _prose(random.Random(1), 700)
+    body = prose(random.Random(1), 700)
     return f"{_TOP}Content-Type: text/plain; charset=utf-8\n\n{body}".encode()
 
 
@@ -68,13 +69,13 @@ def html() -> bytes:
     chance = random.Random(2)
     rows = "".join(
         f'<tr><td style="padding:4px"><a href="https://shop.sender.example/item/{n}">'
-        f"item {n}</a></td><td>{_prose(chance, 250).replace(chr(10), '<br>')}</td></tr>\n"
+        f"item {n}</a></td><td>{prose(chance, 250).replace(chr(10), '<br>')}</td></tr>\n"
         for n in range(50)
     )
     page = f"<html><head><title>News</title></head><body><table>\n{rows}</table></body></html>\n"
     return (
         f"{_TOP}Content-Type: multipart/alternative; boundary=outer\n\n"
-        f"--outer\nContent-Type: text/plain; charset=utf-8\n\n{_prose(chance, 6000)}\n"
+        f"--outer\nContent-Type: text/plain; charset=utf-8\n\n{prose(chance, 6000)}\n"
         f"--outer\nContent-Type: text/html; charset=utf-8\n\n{page}--outer--\n"
     ).encode()
 
@@ -90,7 +91,7 @@ def pdf() -> bytes:
         + noise
         + b"\nendstream\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
     )
-    return _mixed(chance, "minutes.pdf", "application/pdf", content)
+    return mixed(chance, "minutes.pdf", "application/pdf", content)
 
 
 def archive() -> bytes:
@@ -101,7 +102,7 @@ def archive() -> bytes:
             info = zipfile.ZipInfo(f"holiday-{n}.jpg", (2026, 11, 23, 10, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             made.writestr(info, b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01" + chance.randbytes(920_000))
-    return _mixed(chance, "holiday.zip", "application/zip", file.getvalue())
+    return mixed(chance, "holiday.zip", "application/zip", file.getvalue())
 
 
 SIZES: dict[str, Callable[[], bytes]] = {"2kB": text, "30kB": html, "300kB": pdf, "5MB": archive}

@@ -51,11 +51,20 @@ dir = "policies"
 [quarantine]
 dir = "quarantine"
 """
+_OTHERWISE = """
+import functools
+from qscanner.programs import daemon
+daemon.Daemon = functools.partial(daemon.Daemon, messages={messages})
+daemon.main()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Programs, each by its path."""
+    """Programs, each by its path. `python` is the interpreter of `python_client`.
+
+    `is_from_wheel`: the Python client is installed as users install it, else for development.
+    """
 
     feed: Path
     wrapper: Path
@@ -63,10 +72,12 @@ class Tools:
     fake_queue: Path
     c_client: Path
     python_client: Path
+    python: Path = Path(sys.executable)
+    is_from_wheel: bool = False
 
 
 def build(folder: Path) -> Tools:
-    """Compile what is in C; take the installed clients where they are, else make them.
+    """Compile what is in C; take the installed Python client where it is, else make it.
 
     The package's modules are compiled too, as pip does when it installs a wheel.
     """
@@ -84,22 +95,20 @@ def build(folder: Path) -> Tools:
     )
 
 
-def _compiled(source: Path, program: Path) -> Path:
-    command = ["cc", "-O2", "-static", "-o", str(program), str(source)]
+def _compiled(source: Path, program: Path, *flags: str) -> Path:
+    command = ["cc", "-O2", *flags, "-static", "-o", str(program), str(source)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=120)
     program.chmod(0o755)
     return program
 
 
 def _c_client(folder: Path) -> Path:
-    """Give the installed C client, or one compiled from the source of this tree."""
-    installed = BIN / "qscanner-queue"
-    if installed.exists() and installed.read_bytes()[:4] == _ELF:
-        return installed
+    """Compile the C client of this tree, as setup.py does; beside it stands the Python one."""
     made = folder / "bin"
     made.mkdir(exist_ok=True)
     (made / "qscanner-queue-python").symlink_to(_python_client(folder))  # for a daemon away
-    return _compiled(PACKAGE / "programs" / "queue.c", made / "qscanner-queue")
+    flags = ("-std=gnu11", "-fstack-protector-strong")
+    return _compiled(PACKAGE / "programs" / "queue.c", made / "qscanner-queue", *flags)
 
 
 def _python_client(folder: Path) -> Path:
@@ -160,12 +169,18 @@ class Site:
         for name in os.listdir(self.queue_dir):
             os.unlink(self.queue_dir / name)
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start a daemon and wait until it says that it is ready."""
+    def start(self, *, messages: int = 0) -> "subprocess.Popen[bytes]":
+        """Start a daemon and wait until it says that it is ready.
+
+        `messages`: so many until a worker retires; 0: as shipped. No setting has it.
+        """
+        program = ["-m", "qscanner.programs.daemon"]
+        if messages:
+            program = ["-c", _OTHERWISE.format(messages=messages)]
         with self.log.open("ab") as log:
             begun_at = log.tell()
             process = subprocess.Popen(
-                [sys.executable, "-m", "qscanner.programs.daemon", "--config", str(self.file)],
+                [sys.executable, *program, "--config", str(self.file)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -180,9 +195,9 @@ class Site:
         return process
 
     @contextlib.contextmanager
-    def daemon(self) -> Iterator[int]:
-        """Run a daemon for the block; give its pid."""
-        with ended(self.start()) as process:
+    def daemon(self, *, messages: int = 0) -> Iterator[int]:
+        """Run a daemon for the block; give its pid. `messages` as in start()."""
+        with ended(self.start(messages=messages)) as process:
             yield process.pid
 
 

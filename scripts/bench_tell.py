@@ -1,11 +1,12 @@
 """What the bench found, in words: the table, the goals with pass or fail, and the JSON object.
 
-Called by  bench.
+Called by  bench, and bench_* for their goals.
 Careful    a ratio is the median over the rounds of the ratio within a round: what a drift of the
            machine did to both is not in it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,17 @@ _OF_FLOOR = {"2kB": 2.0, "30kB": 1.5, "300kB": 1.25, "5MB": 1.15}
 _FASTER = 2.5
 _SPAMD = 1.05
 _CLIENTS = (("c-client-own", "empty-c", 1.5), ("python-client-own", "bare-python", 1.6))
+_WHEEL = ("in-process", "python-client", "python-client-own")  # what runs the Python client
 _HEAD = ("", "wall ms", "p95", "a second", "CPU ms", "= client", "+ servers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one of the other measurements found: a text, its goals, and the facts for JSON."""
+
+    text: str
+    goals: list[str]
+    facts: Mapping[str, object]
 
 
 def wall(block: Block) -> float:
@@ -47,25 +58,35 @@ def ratio(
     return median(found), min(found), max(found)
 
 
-def text(table: Table, facts: dict[str, Any]) -> str:
-    """Give everything for people to read."""
+def text(table: Table, told: Mapping[str, Told], facts: dict[str, Any], machine: str) -> str:
+    """Give everything for people to read; `machine` says how quiet it was."""
     parts = [
-        f"{facts['command']}   {facts['date']}   {facts['cpus']} CPUs, load before "
-        f"{facts['load_before']}, {facts['rounds']} rounds"
+        f"{facts['command']}   {facts['date']}   {facts['cpus']} CPUs, {facts['rounds']} rounds\n"
+        f"{machine}"
     ]
     if facts["left_out"]:
         parts.append("left out, not installed: " + ", ".join(facts["left_out"]))
     for size, abreast in dict.fromkeys((size, abreast) for _, size, abreast in table):
-        parts.append(_table(table, size, abreast))
-    parts.append("\n".join(["How good", "", *goals(table)]))
+        parts.append(_table(table, size, abreast, how=facts["python_client"]))
+    parts += [one.text for one in told.values()]
+    if found := all_goals(table, told):
+        parts.append("\n".join(["How good", "", *found]))
+    if "WARNING" in machine:  # once more where people look
+        parts.append(machine.splitlines()[-1])
     return "\n\n".join(parts) + "\n"
 
 
-def _table(table: Table, size: str, abreast: int) -> str:
+def all_goals(table: Table, told: Mapping[str, Told]) -> list[str]:
+    """Give the lines of all goals that were measured."""
+    return [*goals(table), *(goal for one in told.values() for goal in one.goals)]
+
+
+def _table(table: Table, size: str, abreast: int, *, how: str) -> str:
     rows: list[tuple[str, ...]] = [_HEAD]
     for (name, its_size, its_abreast), found in table.items():
         if (its_size, its_abreast) == (size, abreast):
-            rows.append((name, *_cells(found)))
+            shown = f"{name}, {how}" if name in _WHEEL else name
+            rows.append((shown, *_cells(found)))
     if abreast == 1 and (floor := _floor_cells(table, size)):
         rows.insert(1, floor)
     widths = [max(len(row[n]) for row in rows) for n in range(len(_HEAD))]
@@ -103,7 +124,8 @@ def goals(table: Table) -> Iterator[str]:
     yield from _clients(table)
 
 
-def _line(what: str, found: tuple[float, float, float], bound: float, *, above: bool) -> str:
+def line(what: str, found: tuple[float, float, float], bound: float, *, above: bool) -> str:
+    """Give the line of one goal: `found` are the middle, the least and the largest ratio."""
     middle, least, most = found
     is_good = middle >= bound if above else middle <= bound
     sign = ">=" if above else "<="
@@ -118,7 +140,7 @@ def _of_the_floor(table: Table) -> Iterator[str]:
         if all(name in table for name in names):
             ours, *pieces = (table[name] for name in names)
             found = ratio(ours, pieces, wall)
-            yield _line(f"{size}: wall, C client : floor", found, bound, above=False)
+            yield line(f"{size}: wall, C client : floor", found, bound, above=False)
 
 
 def _less_than_clamdscan(table: Table) -> Iterator[str]:
@@ -127,7 +149,7 @@ def _less_than_clamdscan(table: Table) -> Iterator[str]:
             ours, theirs = table.get(("c-client", size, 1)), table.get(("clamdscan", size, 1))
             if ours and theirs:
                 found = ratio(ours, [theirs], of)
-                yield _line(f"{size}: {what}, C client : clamdscan", found, 1.0, above=False)
+                yield line(f"{size}: {what}, C client : clamdscan", found, 1.0, above=False)
 
 
 def _faster_than_the_pipeline(table: Table) -> Iterator[str]:
@@ -135,7 +157,7 @@ def _faster_than_the_pipeline(table: Table) -> Iterator[str]:
         ours, theirs = table.get(("c-client", size, 8)), table.get(("pipeline", size, 8))
         if ours and theirs:
             what = f"{size}, 8 at once: a second, C client : ripmime+clamdscan"
-            yield _line(what, ratio(ours, [theirs], rate), _FASTER, above=True)
+            yield line(what, ratio(ours, [theirs], rate), _FASTER, above=True)
 
 
 def _with_spamd(table: Table) -> Iterator[str]:
@@ -143,7 +165,7 @@ def _with_spamd(table: Table) -> Iterator[str]:
         ours, theirs = table.get(("c-client-spamd", size, 1)), table.get(("spamd", size, 1))
         if ours and theirs:
             found = ratio(ours, [theirs], wall)
-            yield _line(f"{size}: wall, C client with spamd : spamd", found, _SPAMD, above=False)
+            yield line(f"{size}: wall, C client with spamd : spamd", found, _SPAMD, above=False)
 
 
 def _clients(table: Table) -> Iterator[str]:
@@ -152,15 +174,16 @@ def _clients(table: Table) -> Iterator[str]:
         for size in sizes:
             ours, theirs = table[name, size, 1], table[bare, size, 1]
             found = ratio(ours, [theirs], lambda block: block.client_cpu)
-            yield _line(f"CPU, {name} : {bare}", found, bound, above=False)
+            yield line(f"CPU, {name} : {bare}", found, bound, above=False)
 
 
-def as_json(table: Table, facts: dict[str, Any]) -> dict[str, Any]:
+def as_json(table: Table, told: Mapping[str, Told], facts: dict[str, Any]) -> dict[str, Any]:
     """Give all numbers, each round by itself."""
     return {
         **facts,
         "unit": "milliseconds",
-        "goals": [" ".join(line.split()) for line in goals(table)],
+        "goals": [" ".join(each.split()) for each in all_goals(table, told)],
+        "others": {name: {**one.facts, "text": one.text} for name, one in told.items()},
         "measured": [
             {
                 "who": name,

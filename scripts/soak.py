@@ -20,19 +20,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 sys.dont_write_bytecode = True
 
+import bench_quiet  # noqa: E402
+from bench_memory import private_mb  # noqa: E402
 from bench_site import UNCACHED, Site, Tools, below, build, pause, work_folder  # noqa: E402
 from soak_client import Running, call  # noqa: E402
 from soak_ledger import Entry, Ledger  # noqa: E402
 from soak_mails import Sent, Source  # noqa: E402
+from soak_tell import RELOADS, Outcome, Sample, adds_up, failed_by_reload  # noqa: E402
 
 from tests.real import servers  # noqa: E402
 
 _ANSWER_WITHIN_S = 60.0
-_PHASES = (("calm", 0.1), ("kills", 0.6), ("reloads", 0.2), ("calm again", 0.1))
+_PHASES = (("calm", 0.1), ("kills", 0.6), (RELOADS, 0.2), ("calm again", 0.1))
 _SWEEP_S = 0.5
 _SAMPLE_S = 2.0
 # What is killed how often, in seconds between two.
@@ -47,6 +49,7 @@ class Kept:
     start: Callable[[], "subprocess.Popen[bytes]"]
     process: "subprocess.Popen[bytes]"
     starts: int = 1
+    failed: list[str] = field(default_factory=list)
     is_over: bool = False
 
     def keep(self) -> None:
@@ -55,8 +58,11 @@ class Kept:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.1)
             if self.process.poll() is not None and not self.is_over:
-                self.process = self.start()
-                self.starts += 1
+                try:
+                    self.process = self.start()
+                    self.starts += 1
+                except AssertionError as error:  # tried again, as a supervisor does
+                    self.failed.append(str(error)[-400:])
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal."""
@@ -98,7 +104,7 @@ class Soak:
     daemon: Kept
     running: Running = field(default_factory=Running)
     done: Counter[str] = field(default_factory=Counter)
-    curve: list[tuple[float, int, list[float]]] = field(default_factory=list)
+    curve: list[Sample] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
     trouble: list[str] = field(default_factory=list)
@@ -106,9 +112,11 @@ class Soak:
     def phase(self, name: str, seconds: float, abreast: int) -> None:
         """Send for so many seconds, with what belongs to the phase beside it."""
         until = time.monotonic() + seconds
-        beside = {"kills": [self._kill_things], "reloads": [self._reload]}.get(name, [])
-        work: list[Callable[[float], None]] = [*beside, self._sample, self._sweep]
-        work += [partial(self._send, name, program=self.programs[n % 2]) for n in range(abreast)]
+        beside = {"kills": [self._kill_things], RELOADS: [self._reload]}.get(name, [])
+        work: list[Callable[[float], None]] = [*beside, partial(self._sample, name), self._sweep]
+        work += [
+            partial(self._send, name, program=str(self.programs[n % 2])) for n in range(abreast)
+        ]
         jobs = [threading.Thread(target=self._noting_trouble, args=(each, until)) for each in work]
         for job in jobs:
             job.start()
@@ -127,7 +135,7 @@ class Soak:
             self.ledger.note(sent)
             return sent
 
-    def _send(self, phase: str, until: float, *, program: Path) -> None:
+    def _send(self, phase: str, until: float, *, program: str) -> None:
         env = self.site.environment()
         while time.monotonic() < until:
             sent = self._next()
@@ -178,42 +186,36 @@ class Soak:
                 self.ledger.sweep()
                 self.ledger.forget_bodies()
 
-    def _sample(self, until: float) -> None:
+    def _sample(self, phase: str, until: float) -> None:
         while time.monotonic() < until:
-            sizes = [size for pid in self._workers() if (size := _private_mb(pid))]
-            at = time.monotonic() - self.begun
-            self.curve.append((at, len(self.ledger.entries), sizes))
+            sizes = [size for pid in self._workers() if (size := private_mb(pid))]
+            at, count = time.monotonic() - self.begun, len(self.ledger.entries)
+            self.curve.append(Sample(at=at, phase=phase, messages=count, sizes=sizes))
             pause(min(_SAMPLE_S, max(0.0, until - time.monotonic())))
-
-
-def _private_mb(pid: int) -> float:
-    """Give the memory that is a process's alone, in MB: proc(5) statm, resident less shared."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            _, resident, shared, *_ = file.read().split()
-    except (OSError, ValueError):
-        return 0.0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main() -> int:
     """Set up, play the phases, tell."""
     options = _options()
+    watch = bench_quiet.Watch()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(work_folder())
         soak = _soak(stack, folder, options)
         for name, share in _PHASES:
             soak.phase(name, options.minutes * 60 * share, options.abreast)
             print(f"{name}: done", file=sys.stderr)
-        soak.ledger.look()
-        mistakes = soak.ledger.mistakes()
-        mistakes += [*_failed_by_reload(soak.ledger), *soak.trouble]
-        print(_told(soak, options, mistakes))
+        outcome, quiet = _outcome(soak), watch.facts()
+        print(
+            f"scripts/soak: {options.minutes:g} minutes, {options.abreast} at once, "
+            f"client: {options.client}, seed {options.seed}\n{bench_quiet.told(quiet)}\n"
+        )
+        print(outcome.text())
         if options.json:
-            options.json.write_text(json.dumps(_facts(soak, mistakes), indent=1) + "\n")
-        if mistakes:
+            facts = outcome.facts() | {"machine": quiet}
+            options.json.write_text(json.dumps(facts, indent=1) + "\n")
+        if outcome.mistakes:
             print(soak.site.log.read_text(errors="replace")[-3000:], file=sys.stderr)
-    return 1 if mistakes else 0
+    return 1 if outcome.mistakes else 0
 
 
 def _soak(stack: contextlib.ExitStack, folder: Path, options: argparse.Namespace) -> Soak:
@@ -247,71 +249,30 @@ def _soak(stack: contextlib.ExitStack, folder: Path, options: argparse.Namespace
     )
 
 
-def _failed_by_reload(ledger: Ledger) -> list[str]:
-    row = ledger.row("reloads")
-    failed = row["later"] - row["cut short"]
-    return [f"{failed} messages were told later while settings were reloaded"] if failed else []
-
-
-def _facts(soak: Soak, mistakes: list[str]) -> dict[str, object]:
-    return {
-        "phases": {name: soak.ledger.row(name) for name, _ in _PHASES},
-        "all": soak.ledger.row(""),
-        "done": dict(soak.done),
-        "mistakes": mistakes,
-        "curve": [(round(at, 1), count, sizes) for at, count, sizes in soak.curve],
+def _outcome(soak: Soak) -> Outcome:
+    """Look for every message, and give what the soak came to."""
+    ledger = soak.ledger
+    ledger.look()
+    mistakes = [*ledger.mistakes(), *soak.trouble, *soak.daemon.failed, *soak.clamd.failed]
+    reloaded = soak.site.log.read_bytes().count(b" event=reloaded ")
+    if soak.done["reloads"] and not reloaded:
+        mistakes.append("no reload came into force")
+    if failed := failed_by_reload(ledger):
+        mistakes.append(f"{failed} messages were told later while settings were reloaded")
+    if not adds_up(ledger.row("")):
+        mistakes.append("the table does not add up")
+    starts = {
+        "reloads in force": reloaded,
+        "dispatcher starts": soak.daemon.starts,
+        "clamd starts": soak.clamd.starts,
     }
-
-
-def _told(soak: Soak, options: argparse.Namespace, mistakes: list[str]) -> str:
-    rows = {name or "all": soak.ledger.row(name) for name in (*dict(_PHASES), "")}
-    heads = list(rows["all"])
-    table = [["", *heads], *([name, *map(str, row.values())] for name, row in rows.items())]
-    widths = [max(len(line[n]) for line in table) for n in range(len(table[0]))]
-    shown = [
-        "  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in table
-    ]
-    whole = rows["all"]
-    total = sum(whole[name] for name in ("queued", "held", "refused", "later"))
-    done = {"dispatcher starts": soak.daemon.starts, "clamd starts": soak.clamd.starts}
-    done = {**soak.done, **done}
-    parts = [
-        f"scripts/soak: {options.minutes:g} minutes, {options.abreast} at once, "
-        f"client: {options.client}, seed {options.seed}",
-        "\n".join(shown),
-        f"sent {whole['sent']} = queued + held + refused + later {total}: "
-        f"{'yes' if total == whole['sent'] else 'NO'}",
-        ", ".join(f"{what} {count}" for what, count in done.items()),
-        _codes(soak.ledger),
-        _curve(soak.curve),
-        "\n".join(mistakes[:40]) or "nothing lost, nothing twice, nothing wrong",
-    ]
-    return "\n\n".join(parts)
-
-
-def _codes(ledger: Ledger) -> str:
-    codes = Counter(
-        f"signal {entry.told.signal}"
-        if entry.told.signal
-        else f"{entry.told.code} {entry.told.text.decode('ascii', 'replace').strip()}".strip()
-        for entry in ledger.entries
+    return Outcome(
+        ledger=ledger,
+        phases=[name for name, _ in _PHASES],
+        done={**soak.done, **starts},
+        curve=soak.curve,
+        mistakes=mistakes,
     )
-    lines = [f"  {count:7}  {what}" for what, count in codes.most_common(15)]
-    waits = sorted(entry.told.ms for entry in ledger.entries)
-    times = f"ms: median {median(waits):.1f}, p95 {waits[len(waits) * 95 // 100]:.1f}, "
-    return "\n".join(["exit codes and texts", *lines, f"{times}longest {waits[-1]:.0f}"])
-
-
-def _curve(curve: list[tuple[float, int, list[float]]]) -> str:
-    """Give the memory of the workers over time, at most 20 lines."""
-    step = max(1, len(curve) // 20)
-    lines = [
-        f"  {at:6.0f} s {count:8} messages  {len(sizes):2} workers  "
-        f"median {median(sizes):6.1f} MB  largest {max(sizes):6.1f} MB"
-        for at, count, sizes in curve[::step]
-        if sizes
-    ]
-    return "\n".join(["memory of the workers (private)", *lines])
 
 
 def _options() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """One call of qscanner-queue, as light as it can be: many at once must not be held up by us.
 
-Called by  soak, in several threads.
+Called by  soak, in several threads; bench_crowd and bench_dribble.
 Ends       with a Told, or within the limit by killing the program, which is told apart.
 Careful    as qmail.c: the text pipe is read to its end before the wait; a pipe nobody reads is no
            reason to die.
@@ -13,11 +13,10 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from soak_mails import Sent
 
-_TEXT_FD = 6
+TEXT_FD = 6
 _HIGH = 100
 
 
@@ -47,20 +46,16 @@ class Running:
 
 
 def call(
-    program: Path, env: Mapping[str, str], sent: Sent, *, running: Running, within_s: float
+    program: str, env: Mapping[str, str], sent: Sent, *, running: Running, within_s: float
 ) -> tuple[Told, bool]:
     """Hand over one message; give what was heard, and whether we killed the client."""
     begun = time.monotonic()
-    inside, ours = _pipes()
-    actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in inside.items()]
-    pid = os.posix_spawn(str(program), [str(program)], dict(env), file_actions=actions)
+    pid, ours = start(program, env)
     running.pids.add(pid)
     try:
-        for fd in inside.values():
-            os.close(fd)
         _feed(ours[0], sent.message)
         _feed(ours[1], sent.envelope)
-        text, is_overdue = _hear(ours[_TEXT_FD], begun + within_s)
+        text, is_overdue = hear(ours[TEXT_FD], begun + within_s)
         if is_overdue:
             os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -80,12 +75,22 @@ def call(
     return told, was_killed
 
 
+def start(program: str, env: Mapping[str, str]) -> tuple[int, dict[int, int]]:
+    """Start a queue program with pipes on 0, 1 and 6; give its pid and our ends by number."""
+    inside, ours = _pipes()
+    actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in inside.items()]
+    pid = os.posix_spawn(program, [program], dict(env), file_actions=actions)
+    for fd in inside.values():
+        os.close(fd)
+    return pid, ours
+
+
 def _pipes() -> tuple[dict[int, int], dict[int, int]]:
     """Give the pipes for 0, 1 and 6: the ends for the program by number, and our ends."""
     inside, ours = {}, {}
-    for number in (0, 1, _TEXT_FD):
+    for number in (0, 1, TEXT_FD):
         read, write = os.pipe2(os.O_CLOEXEC)
-        theirs, mine = (write, read) if number == _TEXT_FD else (read, write)
+        theirs, mine = (write, read) if number == TEXT_FD else (read, write)
         inside[number] = _moved_up(theirs)  # no end may be what another is put upon
         ours[number] = mine
     nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -110,7 +115,8 @@ def _feed(fd: int, octets: bytes) -> None:
         os.close(fd)
 
 
-def _hear(fd: int, until: float) -> tuple[bytes, bool]:
+def hear(fd: int, until: float) -> tuple[bytes, bool]:
+    """Give what is said until the pipe ends, and whether `until` (monotonic) came before that."""
     text = bytearray()
     waiting = select.poll()
     waiting.register(fd, select.POLLIN)
