@@ -111,3 +111,20 @@ def test_it_dies_with_its_parent(how: signal.Signals) -> None:
     assert ready, "the child outlived its parent by 10 s"
     assert os.read(out, 1) == b""
     process.stdout.close()
+
+
+def test_memory_of_large_messages_is_given_back() -> None:
+    """Pieces between large ones that are gone hold on to nothing: the process is small again."""
+    code = CONFINED.format(2048 * MIB, 10) + (
+        "def resident():\n"
+        "    return int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE')\n"
+        "before = resident()\n"
+        "kept = []\n"
+        "for size in (20 << 20, 1 << 20):\n"  # the first makes glibc keep what is below it
+        "    held = []\n"
+        "    for _ in range((60 << 20) // size):\n"
+        "        held.append(b'x' * size); kept.append(b'x' * 3000)\n"
+        "    del held\n"
+        "print((resident() - before) >> 20)\n"
+    )
+    assert int(child.said(child.run(code))) < 8, "MiB are kept"
