@@ -21,10 +21,11 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 def hear(
-    peer: socket.socket, *, max_octets: int, max_fds: int, within_s: float
+    peer: socket.socket, *, max_octets: int, max_fds: int, within_s: float, is_left: bool = False
 ) -> tuple[bytes, tuple[int, ...]]:
     """Wait for one packet; b"" is the end of the conversation.
 
+    `is_left`: the packet stays where it is, for another to hear; its descriptors come twice then.
     Raises OutOfTime, and Later for a packet that is longer, or has more descriptors, than that.
     """
     poll = select.poll()
@@ -33,7 +34,8 @@ def hear(
         raise OutOfTime("nothing was said in time")
     room = socket.CMSG_SPACE(max_fds * array.array("i").itemsize)
     try:
-        packet, ancillary, flags, _ = peer.recvmsg(max_octets, room, socket.MSG_CMSG_CLOEXEC)
+        how = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if is_left else 0)
+        packet, ancillary, flags, _ = peer.recvmsg(max_octets, room, how)
     except OSError as error:
         raise Later(f"the conversation broke off: {error.strerror}") from error
     fds = _received(ancillary)

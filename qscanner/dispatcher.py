@@ -17,10 +17,11 @@ import os
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from qscanner import __version__, descriptors
+from qscanner import __version__, client, descriptors
 from qscanner.codec import frames, orders, status
 from qscanner.crashes import OFTEN, Crashes
 from qscanner.health import Health
@@ -35,6 +36,7 @@ GRACE_S = 3.0  # for a worker to say by itself that its time is over
 _BACK_OFF_S = (0.0, 0.0, 0.1, 0.5, 2.0, 5.0, 10.0)  # before the next worker, after crashes
 _LONG_S = 1.0  # until there is a worker again: nobody is asked to wait for that
 _CRASHED = "message could not be scanned now, try again later"
+_STOPPING = "server is stopping, try again later"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,7 +74,10 @@ class Dispatcher:
     health: Health = field(default_factory=lambda: Health(()))
     load: status.Load = field(default_factory=lambda: status.Load(mark="", at=0.0, rules=0))
     started_at: float = field(default_factory=time.time)
+    spooled: Callable[[], int] = lambda: 0  # octets, of all clients together
     is_draining: bool = False
+    _again: deque[Visitor] = field(default_factory=deque)  # their worker died before it began
+    _trust: dict[int, bool] = field(default_factory=dict)  # uids that were asked for
     _in_a_row: int = 0  # crashes without a message that was answered
     _next_fork_at: float = 0.0
     _looked_at_time: float = 0.0
@@ -97,7 +102,7 @@ class Dispatcher:
     def is_drained(self) -> bool:
         """Say whether nobody is left to be served."""
         is_busy = any(worker.visitor for worker in self.workers)
-        return self.is_draining and not is_busy and not self.lobby
+        return self.is_draining and not is_busy and not self.lobby and not self._again
 
     def turn(self, *, within_s: float) -> None:
         """Do what there is to do, waiting for it at most so long."""
@@ -114,11 +119,24 @@ class Dispatcher:
             self.is_draining = True
             self.lobby.close()
 
+    def hurry(self) -> None:
+        """Let nobody be served any more: all who have come hear "later"."""
+        self.drain()
+        self.lobby.empty(_STOPPING)
+        self._put_off_again(math.inf, _STOPPING)
+        for worker in [each for each in self.workers if each.visitor]:
+            self._remove(worker)
+            self.leaving.kill(worker.pid, lambda _how: None)
+            assert worker.visitor
+            self.lobby.put_off(worker.visitor, _STOPPING)
+            worker.visitor = None
+
     def renew(self, settings: Settings, *, size: int, log: Log) -> None:
         """Take new settings: workers leave after what they are doing, new ones know the new."""
         self.settings = self.lobby.settings = settings
         self.log = self.lobby.log = log
         self.size = size
+        self._trust.clear()
         self.dismiss()
         self._fill()
 
@@ -135,7 +153,8 @@ class Dispatcher:
         return {
             "workers_busy": busy,
             "workers_idle": len(self.workers) - busy,
-            "clients_waiting": len(self.lobby),
+            "clients_waiting": len(self.lobby) + len(self._again),
+            "spooled_octets": self.spooled(),
         }
 
     def state(self) -> status.State:
@@ -180,24 +199,42 @@ class Dispatcher:
         """Bring together who waits and who is free."""
         if not self.workers and self._next_fork_at - time.monotonic() > _LONG_S:
             self.lobby.clear(_CRASHED)
+            self._put_off_again(math.inf, _CRASHED)
         for worker in [each for each in self.workers if not each.visitor and not each.is_leaving]:
-            if not self.lobby.waiting:
+            if not self.lobby.waiting and not self._again:
                 return
             if not _is_alive(worker):
                 self._bury(worker)
                 continue
-            while (visitor := self.lobby.take()) is not None:
+            while (visitor := self._next()) is not None:
                 if self._give(visitor, worker):
                     break
+
+    def _next(self) -> Visitor | None:
+        return self._again.popleft() if self._again else self.lobby.take(self._may_have_one_more)
+
+    def _may_have_one_more(self, uid: int) -> bool:
+        """Say whether a user may have another worker: one is always left for the others.
+
+        But users whose word is believed bring many people's mail, and may have all.
+        """
+        staying = [each.visitor for each in self.workers if each.visitor and not each.is_leaving]
+        if sum(visitor.uid == uid for visitor in staying) < max(1, self.size - 1):
+            return True
+        if uid not in self._trust:
+            trusted = self.settings.queue.trusted_users
+            self._trust[uid] = client.of(uid, {}, trusted).is_trusted
+        return self._trust[uid]
 
     def _give(self, visitor: Visitor, worker: Worker) -> bool:
         """Give a client to a worker; say whether it was still there."""
         limit_s = self.settings.limits.time
-        try:
-            visitor.sock.send(frames.go(math.ceil(limit_s)))
-        except OSError:
-            self.lobby.forget(visitor)
-            return False
+        if not visitor.is_handed_on:
+            try:
+                visitor.sock.send(frames.go(math.ceil(limit_s)))
+            except OSError:
+                self.lobby.forget(visitor)
+                return False
         order = orders.take(visitor.uid, self.crashes.too_often())
         worker.visitor, worker.since, worker.digest = visitor, time.monotonic(), ""
         worker.until = worker.since + limit_s + GRACE_S
@@ -247,7 +284,10 @@ class Dispatcher:
         worker.sock.close()
 
     def _bury(self, worker: Worker) -> None:
-        """Part with a worker that has died, talks rubbish or is late: its client hears "later"."""
+        """Part with a worker that has died, talks rubbish or is late: its client hears "later".
+
+        Unless the worker had not begun: then the question lies where it was, for another one.
+        """
         self._remove(worker)
         told: dict[str, str | bytes | int | float] = {"event": "worker-died", "pid": worker.pid}
         if worker.visitor is not None:
@@ -257,15 +297,29 @@ class Dispatcher:
                 "digest": worker.digest or "-",
                 "times": times,
                 "uid": worker.visitor.uid,
-                "then": "not scanned any more" if times >= OFTEN else "later",
+                "then": self._after_a_crash(worker, worker.visitor, times),
             }
-            ending = Ending.DEADLINE if worker.is_late else Ending.DEFERRED
-            self.lobby.put_off(worker.visitor, _CRASHED, ending=ending)
         why = "longer than [limits] time, " if worker.is_late else ""
         self.leaving.kill(worker.pid, lambda how: self.log.write({**told, "how": why + how}))
         self.tally.event("hang" if worker.is_late else "crash")
         pause_s = _BACK_OFF_S[min(self._in_a_row, len(_BACK_OFF_S) - 1)]
         self._next_fork_at, self._in_a_row = time.monotonic() + pause_s, self._in_a_row + 1
+
+    def _after_a_crash(self, worker: Worker, visitor: Visitor, times: int) -> str:
+        """Put a client off, or hand it on; say what was done, and what will be."""
+        if not worker.digest and not worker.is_late and not visitor.is_handed_on:
+            visitor.is_handed_on = True  # no third try: whatever it is, it takes workers down
+            self._again.append(visitor)
+            return "another worker"
+        ending = Ending.DEADLINE if worker.is_late else Ending.DEFERRED
+        self.lobby.put_off(visitor, _CRASHED, ending=ending)
+        return "not scanned any more" if times >= OFTEN else "later"
+
+    def _put_off_again(self, since: float, words: str) -> None:
+        """Put off those whom no other worker has taken, if they have been here since before."""
+        for visitor in [each for each in self._again if each.since < since]:
+            self._again.remove(visitor)
+            self.lobby.put_off(visitor, words)
 
     # ---- time
 
@@ -276,6 +330,7 @@ class Dispatcher:
             return
         self._looked_at_time = now
         self.lobby.look(now)
+        self._put_off_again(now - self.settings.daemon.wait, _CRASHED)
         for worker in [each for each in self.workers if now > each.until]:
             worker.is_late = True
             self._bury(worker)

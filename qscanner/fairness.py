@@ -1,7 +1,7 @@
 """A queue that is fair between users, and within a user between addresses.
 
 Called by  dispatcher, for clients that wait for a worker.
-Ends       take() gives None when nobody waits; nothing here raises.
+Ends       take() gives None when nobody waits who may go; nothing here raises.
 Careful    the address is the client's claim. A lying client can only move within its own user's
            share, which is why the uid (of the kernel, unix(7) SO_PEERCRED) comes first.
 """
@@ -29,11 +29,12 @@ class Waiting(Generic[_T]):
         self._users.setdefault(uid, OrderedDict()).setdefault(address, deque()).append(one)
         self._count += 1
 
-    def take(self) -> _T | None:
-        """Give whose turn it is: the next user's next address's first."""
-        if not self._users:
+    def take(self, may: Callable[[int], bool] = lambda _uid: True) -> _T | None:
+        """Give whose turn it is: the next address's first of the next user who may have a turn."""
+        uid = next(filter(may, self._users), None)
+        if uid is None:
             return None
-        uid, lines = next(iter(self._users.items()))
+        lines = self._users[uid]
         address, line = next(iter(lines.items()))
         one = line.popleft()
         _turn(lines, address, is_empty=not line)

@@ -15,11 +15,16 @@ from qscanner.settings import Settings
 _CHARS = 12
 
 
-def of(settings: Settings) -> str:
-    """Give the mark of the settings, as they were read, and of the rule and list files."""
+def of(settings: Settings, *, has_lists: bool = True) -> str:
+    """Give the mark of the settings, as they were read, and of the rule and list files.
+
+    Without lists, it is the mark of all that only comes into force when somebody asks for it.
+    """
     mark = hashlib.sha256(repr(replace(settings, file="")).encode("utf-8", "surrogateescape"))
     folder = settings.policy.dir
-    names = [*_names(folder, ".toml"), *_names(os.path.join(folder, "lists"), ".txt")]
+    names = _names(folder, ".toml")
+    if has_lists:
+        names += _names(os.path.join(folder, "lists"), ".txt")
     for name in (*names, *settings.virus.yara.rules):
         mark.update(b"\0" + os.fsencode(name) + b"\0" + _content(name))
     return mark.hexdigest()[:_CHARS]

@@ -6,6 +6,7 @@ Ends       with the answer for the queue program and, for an accepted message, t
 Careful    the order is the promise: durable first, then the log line, then the answer.
 """
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -77,7 +78,11 @@ def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
         return Settled(answer=answer)
     folder = settings.queue.spool
     message = outgoing.compose(mail.message, report.lines, edits_of(verdict), folder=folder)
-    return Settled(answer=answer, outgoing=(message, _envelope(mail, verdict, folder)))
+    try:
+        return Settled(answer=answer, outgoing=(message, _envelope(mail, verdict, folder)))
+    except BaseException:
+        os.close(message)
+        raise
 
 
 def _envelope(mail: Mail, verdict: Verdict, folder: str) -> int:
@@ -87,6 +92,10 @@ def _envelope(mail: Mail, verdict: Verdict, folder: str) -> int:
         kept = tuple(decided.action is Action.ACCEPT for decided in verdict.decisions)
         raw = raw if all(kept) else envelope.narrow(raw, kept)
     fd = (unlinked_file(folder) if len(raw) > IN_MEMORY_OCTETS else None) or memory_file()
-    write_all(fd, raw)
+    try:
+        write_all(fd, raw)
+    except BaseException:
+        os.close(fd)
+        raise
     seal(fd)
     return fd

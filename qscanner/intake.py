@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qscanner.ledger import Claims
+
 IN_MEMORY_OCTETS = 1 << 20  # larger messages go to the spool folder
 MEMORY_ONLY_OCTETS = 32 << 20  # bound where the spool folder cannot be written
 _CHUNK = 1 << 16
@@ -65,23 +67,34 @@ def copy(source: int, target: int, start: int, end: int) -> None:
         raise as_ours(error, "cannot copy the message in the spool") from error
 
 
-def receive(fd: int, folder: "Callable[[], str]") -> int:
+def receive(fd: int, folder: "Callable[[], str]", *, socket: bytes = b"") -> int:
     """Read a descriptor to its end at the sender's speed and give a file that holds the octets.
 
     Up to 1 MiB stay in a memory file; more moves to an unlinked file in `folder()`, and where
-    that cannot be written stays in memory up to 32 MiB. Raises CutShort where the descriptor
-    cannot be read, DiskFull where the octets find no room.
+    that cannot be written stays in memory up to 32 MiB. What is more than 1 MiB is claimed in the
+    ledger beside the daemon's `socket`. Raises CutShort where the descriptor cannot be read,
+    DiskFull where the octets find no room.
     """
     octets = _read(fd)  # before a memory file could take the number of a closed descriptor
     target, room, size = memory_file(), IN_MEMORY_OCTETS, 0
+    claims: Claims | None = None
     while octets:
         size += len(octets)
         if size > room:
             target, room = _move_out(target, size - len(octets), room, folder)
+            claims = claims or _claims(socket)
+        if claims:
+            claims.reach(size)
         write_all(target, octets)
         octets = _read(fd)
     seal(target)
     return target
+
+
+def _claims(socket: bytes) -> "Claims":
+    from qscanner.ledger import Claims  # most messages are small
+
+    return Claims(socket)
 
 
 def _read(fd: int) -> bytes:

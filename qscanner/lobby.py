@@ -40,6 +40,7 @@ class Visitor:
     since: float
     address: bytes = b""
     has_said_hello: bool = False
+    is_handed_on: bool = False  # its first worker died before it began
 
 
 class Tally(Protocol):
@@ -49,7 +50,7 @@ class Tally(Protocol):
         """Count one message that was answered by a worker."""
 
     def event(self, name: str) -> None:
-        """Count one event: overload, crash, hang, reload, reload-failed."""
+        """Count one event: overload, crash, hang, reload, reload-failed, spool-full."""
 
 
 @dataclass(kw_only=True)
@@ -99,9 +100,19 @@ class Lobby:
         """Tell all who wait "later"."""
         self._put_off_all(math.inf, words)
 
-    def take(self) -> Visitor | None:
-        """Give whose turn it is, with whom the loop has nothing to do any more."""
-        visitor = self.waiting.take()
+    def empty(self, words: str) -> None:
+        """Tell all who wait "later", and part with those who said nothing yet, too."""
+        for visitor in self.waiting.older_than(math.inf, since=lambda each: each.since):
+            self.put_off(visitor, words)
+        for visitor in list(self.strangers):
+            self.forget(visitor)
+
+    def take(self, may: Callable[[int], bool] = lambda _uid: True) -> Visitor | None:
+        """Give whose turn it is, with whom the loop has nothing to do any more.
+
+        `may` says of a uid whether it can have a turn now.
+        """
+        visitor = self.waiting.take(may)
         if visitor is not None:
             self.selector.unregister(visitor.sock)
         return visitor

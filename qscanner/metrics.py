@@ -102,7 +102,7 @@ class Metrics:
                 counters.check_s.labels(check).observe(_number(facts, f"{check}_s"))
 
     def event(self, name: str) -> None:
-        """Count one event: overload, crash, hang, reload, reload-failed."""
+        """Count one event: overload, crash, hang, reload, reload-failed, spool-full."""
         if self._counters is not None:
             self._counters.events.labels(name).inc()
 
@@ -263,14 +263,14 @@ def _counters() -> _Counters:
         rules=counter("rule_hits", "Messages that a rule decided", "rule"),
         outcomes=counter("checks", "How checks ended", "check", "outcome"),
         octets=counter("octets", "Octets of all messages"),
-        events=counter("events", "Overloads, crashes, hangs, reloads", "event"),
+        events=counter("events", "Overloads, crashes, hangs, reloads, full spools", "event"),
         check_s=histogram("check_seconds", "Time of one check", "check"),
         scan_s=histogram("scan_seconds", "Time of one scan"),
         wait_s=histogram("wait_seconds", "Time a client waited for a worker"),
         dead_minutes=gauge(
             "scanner_dead_minutes", "Minutes since mail was first put off for a dead scanner"
         ),
-        now=gauge("now", "Workers busy and idle, clients waiting", "what"),
+        now=gauge("now", "Workers busy and idle, clients waiting, octets spooled", "what"),
         server_up=gauge("server_up", "Whether a server answered when last asked", "server"),
         emergency_s=gauge("emergency_seconds", "For how long unscanned mail is still accepted"),
     )

@@ -78,14 +78,15 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
     return _report(mail, facts, bench, begun=begun)
 
 
-def unseen(mail: Mail, bench: Bench, why: Finding) -> Report:
+def unseen(mail: Mail, bench: Bench, why: Finding, *, is_safe: bool = True) -> Report:
     """Report a message that is not to be scanned: only its headers are looked at.
 
-    `why` is an `unscannable.*` finding, for policy to judge.
+    `why` is an `unscannable.*` finding, for policy to judge. Not `is_safe`: not even they are, for
+    it may be they that take scanners down, and the message would be "later" for ever.
     """
     begun, octets = time.monotonic(), mail.message.octets
     limits = mime.MimeLimits.of(bench.settings.limits)
-    view = mime.view(octets[: block.end(octets)], limits)
+    view = mime.view(octets[: block.end(octets)] if is_safe else b"\n", limits)
     not_looked = CheckResult(outcome=Outcome.UNSCANNABLE, detail=why.detail)
     facts = Facts(
         envelope=mail.envelope,

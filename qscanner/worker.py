@@ -9,6 +9,7 @@ Careful    it reads strangers' mail: no new privileges, bounded memory and proce
            callers that are not trusted, only sealed memory files are looked at in place.
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -159,6 +160,12 @@ class _Visit:
             return self._later(Ending.BUG, is_spent=True)
         finally:
             descriptors.close(fds)
+            self._take_question_off()
+
+    def _take_question_off(self) -> None:
+        """Leave nothing unread: the client would hear "reset" instead of our answer."""
+        with contextlib.suppress(OSError):
+            self.visitor.recv(1, socket.MSG_DONTWAIT)
 
     def _later(self, ending: Ending, *, is_spent: bool = False) -> _Outcome:
         channel = self.bench.settings.queue.error_text
@@ -166,11 +173,13 @@ class _Visit:
         return _Outcome(answer=answer, facts={}, is_spent=is_spent)
 
     def _asked(self) -> tuple[list[int], bytes]:
+        """Hear the question, and leave it there: another can begin if we die before we do."""
         packet, fds = descriptors.hear(
             self.visitor,
             max_octets=frames.MAX_QUESTION_OCTETS,
             max_fds=_FDS,
             within_s=self._deadline.within(_QUESTION_WITHIN_S),
+            is_left=True,
         )
         return list(fds), packet
 
@@ -194,8 +203,10 @@ class _Visit:
         bench = self.bench
         try:
             self.control.send(orders.busy(mail.digest))
+            self._take_question_off()
             if mail.digest in self.order.not_to_scan:
-                report = unseen(mail, bench, Finding(id=CRASHES, detail="it took scanners down"))
+                why = Finding(id=CRASHES, detail="it took scanners down")
+                report = unseen(mail, bench, why, is_safe=False)
             else:
                 report = scan(mail, bench, self._deadline)
             settled = handover.settle(mail, report, bench.settings, self.log)

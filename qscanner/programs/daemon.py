@@ -3,19 +3,21 @@
 Called by  daemontools, s6, runit, systemd; it forks its workers and nothing else.
 Ends       0 when drained after SIGTERM; 2 where settings or policies cannot be used at the start.
 Careful    SIGHUP swaps settings and policies all or nothing: a mistake is logged with its place,
-           and the old ones stay in force; so does a change of a list file. Workers inherit nothing
-           of the dispatcher's but their own socket.
+           and the old ones stay in force. A change of a list file swaps the lists, and nothing
+           that is edited beside them. Workers inherit nothing of the dispatcher's but their own
+           socket.
 """
 
 import argparse
 import gc
+import math
 import os
 import resource
 import signal
 import socket
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from qscanner import __version__, config, fingerprint, notify
@@ -23,18 +25,45 @@ from qscanner.bench import Bench
 from qscanner.changes import EVERY_S, Changes
 from qscanner.codec.status import Load
 from qscanner.dispatcher import Dispatcher, Worker
+from qscanner.ledger import UNIT_OCTETS, Ledger
 from qscanner.log import Log
 from qscanner.metrics import Metrics
-from qscanner.outcomes import QScannerError
+from qscanner.outcomes import QScannerError, Unusable
 from qscanner.settings import Settings
 from qscanner.warm import warm
 from qscanner.worker import MESSAGES, work
 
 _TURN_S = 0.5
+_LISTS = "lists"  # why a load is done without being asked for
+_FULL_LINE_EVERY_S = 60.0
 _OWN_FDS = 100  # descriptors that are not for clients: workers, metrics, files
 _FDS_A_WORKER = 2
 _MANY_FDS = 1 << 20  # fs.nr_open of proc(5), by default
 _USAGE_ERROR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """What every scan needs, as it was read: the settings, what is made of them, and marks."""
+
+    settings: Settings
+    rules: str  # the mark of all but the lists
+    bench: Bench
+    load: Load
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Loaded":
+        """Load what the settings name. Raises Unusable (Problems)."""
+        mark = fingerprint.of(settings)  # both before the rules are read: see there
+        rules = fingerprint.of(settings, has_lists=False)
+        bench = Bench.of(settings)
+        load = Load(mark=mark, at=time.time(), rules=len(bench.policy.rules))
+        return cls(settings=settings, rules=rules, bench=bench, load=load)
+
+    def refuse_other_rules(self) -> None:
+        """Raise Unusable where the rule files are others than those that were loaded."""
+        if fingerprint.of(self.settings, has_lists=False) != self.rules:
+            raise Unusable("lists have changed, and rules, too: qscanner policy load")
 
 
 class Daemon:
@@ -50,9 +79,10 @@ class Daemon:
         self._file = file
         self._ready_fd = ready_fd
         self._messages = messages
-        self._bench, self._load = _loaded(file)
+        self._loaded = _Loaded.of(config.load(file))
+        self._bench, self._load = self._loaded.bench, self._loaded.load
         self._log = Log(self._settings.log.to)
-        self._stop, self._reload = False, ""
+        self._stops, self._reload = 0, ""
         self._changes = Changes(self._settings.policy.dir)
         self._looked_at = time.monotonic()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -69,6 +99,8 @@ class Daemon:
             load=self._load,
             health=self._bench.known.health,
         )
+        self._ledger = self._opened_ledger()
+        self._said_full_at = -math.inf
 
     @property
     def _settings(self) -> Settings:
@@ -85,17 +117,26 @@ class Daemon:
         self._say_ready()
         while not dispatcher.is_drained:
             dispatcher.turn(within_s=_TURN_S)
-            self._look_at_lists()
+            self._look_at_files()
             if self._reload:
                 why, self._reload = self._reload, ""
                 self._take_new_settings(why)
-            if self._stop and not dispatcher.is_draining:
-                notify.tell("STOPPING=1", os.environ)
-                self._log.write({"event": "stopping", "waiting": len(dispatcher.lobby)})
-                self._door.remove()  # before the last are let in: nobody comes in between
-                dispatcher.drain()
+            self._stop()
         dispatcher.dismiss()
         self._log.write({"event": "stopped"})
+
+    def _stop(self) -> None:
+        """Do what SIGTERM asks for, and a second one."""
+        dispatcher, waiting = self._dispatcher, len(self._dispatcher.lobby)
+        if self._stops and not dispatcher.is_draining:
+            notify.tell("STOPPING=1", os.environ)
+            self._log.write({"event": "stopping", "waiting": waiting})
+            self._door.remove()  # before the last are let in: nobody comes in between
+            dispatcher.drain()
+        if self._stops > 1 and not dispatcher.is_drained:
+            busy = int(dispatcher.gauges()["workers_busy"])
+            self._log.write({"event": "hurrying", "waiting": waiting, "busy": busy})
+            dispatcher.hurry()
 
     def _heed_signals(self) -> None:
         for end in (self._wake_read, self._wake_write):
@@ -111,7 +152,7 @@ class Daemon:
         if number == signal.SIGHUP:
             self._reload = "SIGHUP"
         else:
-            self._stop = True
+            self._stops += 1
 
     def _say_ready(self) -> None:
         notify.tell("READY=1", os.environ)
@@ -128,18 +169,37 @@ class Daemon:
             }
         )
 
-    def _look_at_lists(self) -> None:
-        if (now := time.monotonic()) - self._looked_at >= EVERY_S:
-            self._looked_at = now
-            if self._changes.are_there():
-                self._reload = self._reload or "lists"
+    def _look_at_files(self) -> None:
+        """Look at lists and ledger, every second."""
+        if (now := time.monotonic()) - self._looked_at < EVERY_S:
+            return
+        self._looked_at = now
+        if self._changes.are_there():
+            self._reload = self._reload or _LISTS
+        if self._ledger and self._ledger.has_refused():
+            self._metrics.event("spool-full")
+            if now - self._said_full_at >= _FULL_LINE_EVERY_S:
+                self._said_full_at = now
+                octets, limit = self._ledger.octets(), _bound(self._settings)
+                self._log.write({"event": "spool-full", "octets": octets, "limit": limit})
+
+    def _opened_ledger(self) -> Ledger | None:
+        """Make the ledger; a daemon without one scans, but nothing bounds what is spooled."""
+        try:
+            ledger = Ledger(self._settings.daemon.socket, _bound(self._settings))
+        except OSError as error:
+            why = f"{error.filename}: {error.strerror}"
+            self._log.trouble(f"[limits] spooled is not in force: {why}")
+            return None
+        self._dispatcher.spooled = ledger.octets
+        return ledger
 
     def _take_new_settings(self, why: str) -> None:
         """Swap settings and policies, all or nothing."""
         notify.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}", os.environ)
         tries = self._load.tries + 1
         try:
-            bench, load = _loaded(self._file)
+            loaded = self._loaded_anew(why)
         except QScannerError as error:
             self._load = replace(self._load, tries=tries, is_latest=False)
             self._log.trouble(str(error))
@@ -147,13 +207,25 @@ class Daemon:
             self._log.write({"event": "reload-failed", "why": why, "then": then})
             self._metrics.event("reload-failed")
         else:
-            self._load = replace(load, tries=tries)
-            self._come_into_force(bench)
-            rules = len(bench.policy.rules)
-            self._log.write({"event": "reloaded", "why": why, "rules": rules, "mark": load.mark})
+            self._loaded, self._load = loaded, replace(loaded.load, tries=tries)
+            self._come_into_force(loaded.bench)
+            rules, mark = self._load.rules, self._load.mark
+            self._log.write({"event": "reloaded", "why": why, "rules": rules, "mark": mark})
             self._metrics.event("reload")
         self._dispatcher.load = self._load
         notify.tell("READY=1", os.environ)
+
+    def _loaded_anew(self, why: str) -> "_Loaded":
+        """Load everything; or the lists alone, with settings and rules that are in force.
+
+        Raises Unusable: also where rules were edited meanwhile, which nobody has asked for yet.
+        """
+        if why != _LISTS:
+            return _Loaded.of(config.load(self._file))
+        self._loaded.refuse_other_rules()
+        loaded = _Loaded.of(self._loaded.settings)
+        self._loaded.refuse_other_rules()  # edited while they were read
+        return loaded
 
     def _come_into_force(self, bench: Bench) -> None:
         old, new = self._settings.daemon, bench.settings.daemon
@@ -164,6 +236,8 @@ class Daemon:
         if bench.settings.policy.dir != self._settings.policy.dir:
             self._changes = Changes(bench.settings.policy.dir)
         self._bench = bench
+        if self._ledger:
+            self._ledger.bound(_bound(bench.settings))
         self._log = Log(bench.settings.log.to)
         warm(bench, self._log, is_worker=False)
         _freeze()
@@ -215,12 +289,10 @@ def _close_all_but(keep: int) -> None:
                 continue
 
 
-def _loaded(file: str) -> tuple[Bench, Load]:
-    """Give what every scan needs, and the mark of it. Raises Unusable (Problems)."""
-    settings = config.load(file)
-    mark = fingerprint.of(settings)  # before the rules are read: see there
-    bench = Bench.of(settings)
-    return bench, Load(mark=mark, at=time.time(), rules=len(bench.policy.rules))
+def _bound(settings: Settings) -> int:
+    """Give how many octets may be spooled: never less than one message."""
+    limits = settings.limits
+    return max(limits.spooled, limits.message + UNIT_OCTETS)
 
 
 def _workers(settings: Settings) -> int:

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ledger.h"
 #include "visit.h"
 
 #ifndef SPOOL_PATH
@@ -248,6 +249,8 @@ static int receive_message(void)
       file = move_out(was = file, size);
       room = file == was ? MEMORY_ONLY_OCTETS : (off_t)1 << 62;
     }
+    if (size + (off_t)r > IN_MEMORY_OCTETS && !claim(size + (off_t)r))
+      fail(DISK_FULL, "the spool is full: [limits] spooled", "", 0);
     write_all(file, packet, r);
   }
   return seal(file);

@@ -66,7 +66,8 @@ def run() -> "NoReturn":
     for number in (_signal.SIGINT, _signal.SIGCHLD):  # the caller's, or Python's, are not ours
         _signal.signal(number, _signal.SIG_DFL)
     _signal.alarm(_LIFETIME_S)
-    message = intake.receive(0, _spool_folder)
+    socket = os.environb.get(b"QSCANNER_SOCKET") or visit.SOCKET
+    message = intake.receive(0, _spool_folder, socket=socket)
     octets = _read_envelope(1)
     _signal.alarm(0)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from qscanner import client, intake, visit
+from qscanner import client, intake, ledger, visit
 from qscanner.codec import envelope as codec
 from qscanner.codec import frames
 from qscanner.outcomes import REPLIES
@@ -29,7 +29,7 @@ from tests.fakes.replies import Flavour
 from tests.fakes.site import Site, below_our_lines
 
 RAW = envelope(b"a@example.org", b"b@example.com", b"odd")
-SOURCES = [clients.SOURCE, clients.SOURCE.with_name("visit.h")]
+SOURCES = [clients.SOURCE, *(clients.SOURCE.with_name(name) for name in ("ledger.h", "visit.h"))]
 
 
 @pytest.fixture(params=["c", "python"])
@@ -578,6 +578,7 @@ def test_endings_of_c() -> None:
         ("LIFETIME_S", 86400),
         ("WAIT_S", visit.WAIT_S),
         ("GRACE_S", visit.GRACE_S),
+        ("UNIT_OCTETS", ledger.UNIT_OCTETS),
     ],
 )
 def test_numbers_of_c(name: str, ours: int) -> None:
@@ -593,6 +594,7 @@ def test_paths_and_names_of_c() -> None:
     assert set(re.findall(r'"(\w+)"', told[1])) == {name.decode() for name in visit.TOLD_FIRST}
     assert f'SOCKET_PATH "{visit.SOCKET.decode()}"' in text
     assert 'SPOOL_PATH "/var/spool/qscanner/tmp"' in text
+    assert f'"%s{ledger.BESIDE.decode()}"' in text
 
 
 def test_all_that_the_client_is_judged_by_is_told_first() -> None:

@@ -115,6 +115,40 @@ def test_terminal_signals_reach_the_workers_too(site: Site) -> None:
         assert one.ended() == 0
 
 
+def status_of(one: Resident) -> status.State:
+    """Ask it how it is."""
+    with Guest(one.path) as guest:
+        guest.say(status.ASK)
+        return status.decode(guest.packet())
+
+
+def test_a_second_sigterm(site: Site) -> None:
+    """Who is being served and who waits hears "later" at once, and it ends with 0."""
+    with serving(site, daemon="workers = 1") as one:
+        served = Guest(one.path).hello()
+        served.go()
+        (worker,) = one.workers()
+        os.kill(worker, signal.SIGSTOP)  # it would take its time
+        served.ask(mails.text())
+        waiting = Guest(one.path).hello()
+        until(lambda: status_of(one).waiting, "the second waits")
+        one.signal(signal.SIGTERM)
+        one.wait_for("event=stopping waiting=1")
+        assert not waiting.has_news(within_s=0.2)
+        begun = time.monotonic()
+        one.signal(signal.SIGTERM)
+        for guest in (served, waiting):
+            heard = guest.answer()
+            assert heard.ending is Ending.DEFERRED
+            assert heard.text == "Zserver is stopping, try again later (#4.7.1)"
+            guest.close()
+        assert one.ended() == 0
+        assert time.monotonic() - begun < 2
+        assert "event=hurrying waiting=1 busy=1" in one.log
+        assert "event=worker-" not in one.log
+        until(lambda: not resident.is_alive(worker), "the worker has ended")
+
+
 # ---- SIGHUP
 
 
@@ -182,6 +216,49 @@ def test_lists_reload_by_themselves(site: Site) -> None:
         one.wait_for("event=reload-failed why=lists")
         assert visit(one.path, mails.text()).ending is Ending.REJECTED
         assert one.log.count("event=reload-failed") == 1
+
+
+OTHERS = [
+    pytest.param("policies/one.toml", "schema = 1\n" + REFUSE_ALL, id="another-rule"),
+    pytest.param("policies/two.toml", "schema = 1\n[[rule", id="half-a-rule"),
+    pytest.param("policies/one.toml", None, id="a-rule-less"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), OTHERS)
+def test_lists_alone(site: Site, name: str, text: str | None) -> None:
+    """Rules that are being edited do not come into force with a list, before somebody asks."""
+    listed = site.folder / "policies" / "lists" / "unwanted.txt"
+    site.policy(REFUSE_LISTED)
+    listed.write_text("nobody@example.net\n")
+    with serving(site) as one:
+        file = site.folder / name
+        file.unlink() if text is None else file.write_text(text)
+        listed.write_text("nobody@example.net\na@example.org\n")
+        one.wait_for("event=reload-failed why=lists")
+        assert "lists have changed, and rules, too: qscanner policy load" in one.log
+        assert visit(one.path, mails.text()).ending is Ending.ACCEPTED
+        assert "two.toml:" not in one.log, "nobody asked what is wrong with them"
+        site.policy(REFUSE_LISTED)
+        one.signal(signal.SIGHUP)
+        one.wait_for("event=reloaded why=SIGHUP")
+        assert visit(one.path, mails.text()).ending is Ending.REJECTED
+
+
+def test_lists_with_the_settings_in_force(site: Site) -> None:
+    """Nor do settings, right or wrong: lists come into force with those that were loaded."""
+    listed = site.folder / "policies" / "lists" / "unwanted.txt"
+    site.policy(REFUSE_LISTED)
+    listed.write_text("nobody@example.net\n")
+    with serving(site) as one:
+        mark = status_of(one).load.mark
+        for number, text in enumerate(("[queue]\nerror_text = 'none'\n", "[que"), 1):
+            site.file.write_text(text)
+            listed.write_text("a@example.org\n" * number)
+            one.wait_for("event=reloaded why=lists", times=number)
+            heard = visit(one.path, mails.text())
+            assert (heard.ending, heard.error_text) == (Ending.REJECTED, "auto")
+        assert status_of(one).load.mark != mark
 
 
 # ---- start

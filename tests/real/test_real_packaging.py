@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import qscanner
+from tests.fakes import mails
+from tests.fakes.site import Site, below_our_lines
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -148,6 +150,17 @@ def test_commands_of_a_fresh_installation(installed: Path, tmp_path: Path) -> No
     assert not is_c(installed / "qscanner-queue-python")
     assert run(admin, "version", cwd=tmp_path).strip().endswith("qscanner-queue in C)")
     assert ends(installed / "qscanner-queue") == ends(installed / "qscanner-queue-python") == 54
+
+
+@pytest.mark.parametrize("name", ["qscanner-queue", "qscanner-queue-python"])
+def test_a_message_of_a_fresh_installation(
+    name: str, installed: Path, open_tmp: Path, fake_queue: Path
+) -> None:
+    """Without a daemon, both find what they were installed with: a message is queued."""
+    site = Site(open_tmp, fake_queue, installed / name)
+    site.settings(virus="engines = []")
+    assert site.call(mails.text()).code == 0
+    assert below_our_lines(site.queued()[-1].message) == mails.text()
 
 
 def test_names_of_the_wheels(wheels: dict[str, Path]) -> None:

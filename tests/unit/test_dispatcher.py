@@ -17,7 +17,7 @@ from qscanner.codec import frames, orders, status
 from qscanner.dispatcher import Dispatcher, Worker
 from qscanner.log import Log
 from qscanner.outcomes import Ending
-from qscanner.settings import Daemon, Limits, Settings
+from qscanner.settings import Daemon, Limits, Queue, Settings
 from tests.fakes.guest import Guest, Heard
 from tests.fakes.resident import is_alive, until
 
@@ -188,6 +188,7 @@ def test_a_visit(house: House) -> None:
             "workers_busy": 0,
             "workers_idle": 1,
             "clients_waiting": 0,
+            "spooled_octets": 0,
         }
     assert len(house.stubs) == 1
 
@@ -259,6 +260,57 @@ def test_three_times(house: House, capfd: pytest.CaptureFixture[str]) -> None:
         'times=3 uid=0 then="not scanned any more"'.replace("uid=0", f"uid={os.getuid()}")
         in capfd.readouterr().err
     )
+
+
+def test_another_takes_over(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    """A worker that dies before it began costs its client nothing: no second "go" is heard."""
+    guest, stub = _served(house)
+    guest.say(b"the question")
+    stub.die()
+    house.until(lambda: len(house.stubs) == 2, "there is another")
+    house.turn()
+    second = house.stubs[1]
+    assert second.take().uid == os.getuid()
+    assert second.visitor
+    assert second.visitor.recv(99) == b"the question"
+    second.answer()
+    second.done()
+    assert _heard(house, guest).ending is Ending.HELD
+    assert house.tally.events == ["crash"]
+    house.until(lambda: not house.dispatcher.leaving, "it is logged")
+    assert (
+        'times=0 uid=0 then="another worker"'.replace("uid=0", f"uid={os.getuid()}")
+        in capfd.readouterr().err
+    )
+
+
+def test_no_third_takes_over(house: House) -> None:
+    """Two workers that die before they begin are enough: "later", and nobody is blamed."""
+    guest, stub = _served(house)
+    stub.die()
+    house.until(lambda: len(house.stubs) == 2, "there is another")
+    house.turn()
+    house.stubs[1].take()
+    house.stubs[1].die()
+    assert _heard(house, guest).ending is Ending.DEFERRED
+    assert house.dispatcher.crashes.too_often() == ()
+
+
+@pytest.mark.parametrize("how", ["no-worker-to-come", "waits-too-long", "hurried"])
+def test_nobody_takes_over(house: House, how: str) -> None:
+    """Where no other worker comes, its client hears "later", and is not forgotten meanwhile."""
+    guest, stub = _served(house)
+    house.dispatcher._in_a_row = 99 if how == "no-worker-to-come" else 3  # ten seconds, or 0.5
+    stub.die()
+    if how == "hurried":
+        house.dispatcher.drain()
+        house.until(lambda: not house.dispatcher.workers, "its end is noticed")
+        assert not house.dispatcher.is_drained
+        house.dispatcher.hurry()
+    elif how == "waits-too-long":
+        house.dispatcher.settings = replace(SETTINGS, daemon=Daemon(wait=0.1))
+    assert _heard(house, guest).ending is Ending.DEFERRED
+    assert house.dispatcher.gauges()["clients_waiting"] == 0
 
 
 def test_it_went_well_after_all(house: House) -> None:
@@ -414,6 +466,69 @@ def test_drained(house: House) -> None:
     house.until(lambda: house.dispatcher.is_drained, "it is drained")
     assert waiting.go() == 20
     assert {guest.answer().ending, waiting.answer().ending} == {Ending.HELD}
+
+
+def test_hurried(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    """hurry(): who is served, who waits and who said nothing yet: "later" at once, or closed."""
+    guest, stub = _served(house)
+    stub.control.send(orders.busy(DIGEST))
+    waiting = house.guest()
+    house.until(lambda: house.dispatcher.lobby.waiting, "the second waits")
+    silent = house.guests.enter_context(Guest(house.path))
+    house.until(lambda: house.dispatcher.lobby.strangers, "the third has come")
+    house.dispatcher.hurry()
+    assert house.dispatcher.is_drained
+    assert {guest.answer().ending, waiting.answer().ending} == {Ending.DEFERRED}
+    assert silent.packet() == b""
+    assert house.tally.events == []
+    assert house.dispatcher.crashes.count(DIGEST) == 1, "nobody's fault"
+    house.until(lambda: not house.dispatcher.leaving, "its worker is gone")
+    assert not is_alive(stub.pid)
+    assert "worker-crashed" not in capfd.readouterr().err
+
+
+STRANGER = 12001
+
+
+@pytest.mark.parametrize(
+    ("trusted", "size", "most"),
+    [
+        pytest.param((), 3, 2, id="one-is-left"),
+        pytest.param((), 2, 1, id="of-two"),
+        pytest.param((), 1, 1, id="the-only-one"),
+        pytest.param((str(os.getuid()),), 3, 3, id="trusted"),
+    ],
+)
+def test_one_user_does_not_take_all(
+    tmp_path: Path, trusted: tuple[str, ...], size: int, most: int
+) -> None:
+    """A user has all workers but one at most, even if nobody else waits; a trusted one has all."""
+    new = replace(SETTINGS, queue=Queue(trusted_users=trusted))
+    with contextlib.closing(House(tmp_path, size)) as house:
+        house.dispatcher.renew(new, size=size, log=Log("stderr"))
+        guests = [house.guest() for _ in range(size + 1)]
+        house.turn(20)
+        assert sum(guest.has_news() for guest in guests) == most
+        stub = next(each for each in house.stubs if each.worker.visitor)
+        stub.take()
+        stub.answer()
+        stub.done()
+        house.turn(20)
+        assert sum(guest.has_news() for guest in guests) == most + 1, "one goes, one comes"
+
+
+def test_what_is_left_is_for_others(open_tmp: Path) -> None:
+    """While one user has all that it may have, another user's message is scanned at once."""
+    if os.getuid() != 0:
+        return  # there is only one user
+    with contextlib.closing(House(open_tmp, 2)) as house:
+        many = [house.guests.enter_context(Guest(house.path, uid=STRANGER)) for _ in range(5)]
+        for guest in many:
+            guest.hello()
+        house.turn(20)
+        assert sum(guest.has_news() for guest in many) == 1
+        other = house.guests.enter_context(Guest(house.path, uid=STRANGER + 1)).hello()
+        house.until(other.has_news, "it hears go")
 
 
 def test_tells_its_state(house: House) -> None:

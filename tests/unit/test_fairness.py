@@ -94,3 +94,11 @@ def test_nobody_is_lost(steps: list[tuple[_Who, str]]) -> None:
                 inside.remove(one)
         assert len(waiting) == len(inside)
     assert sorted(_all(waiting)) == sorted(inside)
+
+
+def test_who_may_not_have_a_turn() -> None:
+    """A user who may not go is passed over, keeps the place in the turn, and goes later."""
+    waiting = _filled((1, b"", 1), (1, b"", 2), (2, b"", 1), (2, b"", 2))
+    assert waiting.take(lambda uid: uid != 1) == (2, b"", 1)
+    assert waiting.take(lambda _: False) is None
+    assert _all(waiting) == [(1, b"", 1), (2, b"", 2), (1, b"", 2)]

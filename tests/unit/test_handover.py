@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from qscanner.handover import Settled, settle
 from qscanner.intake import IN_MEMORY_OCTETS
 from qscanner.log import Log
 from qscanner.model import Action, Client, Decision, Edits, Envelope, Facts, Verdict
-from qscanner.outcomes import Ending, Later
+from qscanner.outcomes import DiskFull, Ending, Later
 from qscanner.report import ENDINGS, Mail, Report
 from qscanner.settings import Quarantine, Queue, Settings
 from qscanner.spool import Message
@@ -231,3 +232,23 @@ def test_an_envelope_larger_than_memory(
     settled = place.settle(chosen, recipients)
     assert both(settled, taken)[1] == encode(b"s@x", recipients)
     assert os.listdir(tmp_path / "spool") == []
+
+
+def test_no_room_for_the_envelope(place: Place) -> None:
+    """The message is composed already, its envelope finds no room: later, and nothing stays open.
+
+    The largest file that may be written stands for a full disk.
+    """
+    recipients = tuple(b"%d@example.org" % number for number in range(1000))
+    chosen = Verdict(
+        action=Action.ACCEPT, decisions=(Decision(action=Action.ACCEPT),) * len(recipients)
+    )
+    before, limits = os.listdir("/proc/self/fd"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(DiskFull):
+            place.settle(chosen, recipients)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir("/proc/self/fd") == before
+    assert place.log.events[-1]["ending"] == "disk-full"

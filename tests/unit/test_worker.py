@@ -322,3 +322,33 @@ def test_envelopes(hire: Hire) -> None:
     with one.take() as visitor:
         heard = visitor.ask(mails.text(), many).answer()
         assert heard.envelope == many
+
+
+def test_a_question_stays_until_it_is_begun(hire: Hire, site: Site) -> None:
+    """A worker that dies before it says what it begins leaves the question, whole, to another."""
+    first, second = hire(before=_die_when_busy), hire()
+    visitor = Visitor()
+    with visitor:
+        descriptors.say(first.control, orders.take(0, ()), (visitor.theirs.fileno(),))
+        visitor.ask(mails.text())
+        assert first.control.recv(99) == b""
+        descriptors.say(second.control, orders.take(0, ()), (visitor.theirs.fileno(),))
+        visitor.theirs.close()
+        assert visitor.answer().ending is Ending.ACCEPTED
+        assert visitor.packet() == b"", "nothing was left unread"
+
+
+def _die_when_busy() -> None:
+    vars(worker)["orders"] = Deadly()
+
+
+class Deadly:
+    """Stands for codec.orders in a worker that dies when it would say that it is busy."""
+
+    taken = staticmethod(orders.taken)
+    MAX_OCTETS = orders.MAX_OCTETS
+
+    def busy(self, _digest: str) -> bytes:
+        """Die."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
