@@ -3,9 +3,9 @@
 Theory. The stdlib builds the tree, but is never let near what it cannot digest. We lex every
 header block ourselves (codec.fields: bounded, tolerant), hand the stdlib clean blocks, and decide
 for it, in a subclass of its Message, what is a container and which boundary counts: its own
-reading of a Content-Type is quadratic, raises, and takes every message/* for a container. Long
-stretches of body are kept out of it: it sees a line with a secret mark; the payload puts the
-octets back.
+reading of a Content-Type is quadratic, raises, and takes every message/* for a container. Bodies
+are kept out of it: it sees a line with a secret mark; the payload puts the octets back. What the
+tree does not show, or shows in one way of several, codec.sweep looks for in the octets.
 
 Called by  scan, and checks.attachments for messages inside messages.
 Ends       always with a View, for any octets; what the stdlib raises is a finding.
@@ -28,16 +28,18 @@ from qscanner.codec.delimiters import Delimiter, Delimiters
 from qscanner.codec.fields import Octets
 from qscanner.codec.mediatype import Media, media_of
 from qscanner.codec.payload import Leaf, Payload, leaves_of_uu
+from qscanner.codec.sweep import sweep
 from qscanner.model import Finding, Header, Where
 from qscanner.settings import Limits
 
 _KIB = 1 << 10
-_CUT_OCTETS = 2 * _KIB  # longer stretches of body are kept out of the stdlib
 _HEAD_OCTETS = 1024 * _KIB
 _EOL = re.compile(rb"\r\n\Z|\n\Z|\r\Z")
-_MAX_BOUNDARIES = 8
+_MAX_BOUNDARIES = 24
 _DELIMITERS_A_PART = 8
 _MESSAGE_TYPES = {"message/rfc822", "message/global", "message/news"}
+_PLAIN_MESSAGES = {"message/rfc822", "message/delivery-status", "message/disposition-notification"}
+_TAME = {"mime.repeated-header"}  # no way around a raw look
 _TEXT, _MULTIPART, _MESSAGE = "text/plain", "multipart/mixed", "message/rfc822"
 
 
@@ -48,7 +50,7 @@ class MimeLimits:
     depth: int = 32
     parts: int = 1000
     headers: int = 10_000
-    header_line: int = 64 * _KIB
+    header_line: int = 256 * _KIB
     content_header: int = 8 * _KIB
 
     @classmethod
@@ -77,7 +79,8 @@ def view(octets: Octets, limits: MimeLimits) -> View:
     feeder = _Feeder(octets, limits)
     trouble: list[Finding] = []
     seen = View()
-    for step in (feeder.run, lambda: _Reader(feeder).view()):
+    reader = _Reader(feeder)
+    for step in (feeder.run, reader.walk, reader.sweep):
         try:
             seen = step() or seen
         except MemoryError:
@@ -148,6 +151,7 @@ class _Feeder:
         self.root: _Node | None = None
         self.mark = secrets.token_hex(16)
         self.spans: list[tuple[int, int]] = []
+        self.blocks: list[tuple[int, int]] = []
         self.top: fields.Block | None = None
         self._odd: set[str] = set()  # of the header block that the parser is about to judge
         self._at = 0  # where the parser is
@@ -180,6 +184,7 @@ class _Feeder:
         is_next = True
         while is_next:
             block = fields.read_block(self.octets, self._at, stop, self._field_limits)
+            self.blocks.append((self._at, block.body_at))
             self._at = block.body_at
             self._odd = block.odd
             self.top = self.top or block
@@ -189,19 +194,21 @@ class _Feeder:
             is_next = not self.last.role and self._at < stop
 
     def _body(self, stop: int) -> None:
-        if stop - self._at < _CUT_OCTETS:
-            self._parser.feed(bytes(self.octets[self._at : stop]).decode("latin-1"))
-        else:
-            eol = _EOL.search(bytes(self.octets[stop - 2 : stop]))
-            line_end = eol[0] if eol else b""
-            self._parser.feed(f"{self.mark}{len(self.spans)};{line_end.decode()}")
+        eol = _EOL.search(bytes(self.octets[max(self._at, stop - 2) : stop]))
+        line_end = eol[0] if eol else b""
+        mark = ""
+        if stop - self._at > len(line_end):
+            mark = f"{self.mark}{len(self.spans)};"
             self.spans.append((self._at, stop - len(line_end)))
+        self._parser.feed(mark + line_end.decode())
         self._at = stop
 
     def _take(self, delimiter: Delimiter["_Node"]) -> None:
         """Feed a delimiter line, and the header block behind it."""
         node = delimiter.owner
         is_close = delimiter.is_close
+        if delimiter.has_words:
+            node.odd.add("mime.delimiter-junk")
         self._delimiters.leave(delimiter, with_owner=False)
         if is_close and self._delimiters.goes_on(delimiter):
             # Some clients go on behind an early end: read it as if it were not the last delimiter.
@@ -267,15 +274,34 @@ class _Reader:
         self._feeder = feeder
         self._leaves: list[Leaf] = []
         self._findings: list[Finding] = []
+        self._has_other_message = False  # a message of a type that not all scanners know
         self._may_have_uu = feeder.octets.find(b"begin") >= 0
 
-    def view(self) -> View:
+    def walk(self) -> View:
         """Walk the tree and give what is in it."""
-        top = self._feeder.top or fields.Block()
         root = self._feeder.root
         if root is not None:
             is_leaf = root.role == _TEXT
             self._walk(root, "1" if is_leaf else "", is_nested=False)
+        return self._view()
+
+    def sweep(self) -> View:
+        """Add what no leaf decodes; say of leaves whether a raw look may have missed them."""
+        odd = {finding.id for finding in self._findings if finding.id.startswith("mime.")}
+        swept = sweep(
+            self._feeder.octets, self._leaves, self._feeder.blocks, is_ambiguous=bool(odd - _TAME)
+        )
+        self._findings += swept.findings
+        is_odd = swept.is_ambiguous or self._has_other_message
+        self._leaves = [
+            replace(leaf, is_hidden=True) if is_odd or leaf.path in swept.untidy else leaf
+            for leaf in self._leaves
+        ]
+        self._leaves += swept.leaves
+        return self._view()
+
+    def _view(self) -> View:
+        top = self._feeder.top or fields.Block()
         return View(
             headers=tuple(_header(name, value) for name, value in top.fields),
             leaves=tuple(self._leaves),
@@ -287,6 +313,8 @@ class _Reader:
         # Recursion is bounded by limits.depth.
         where = path if node.depth else ""
         self._findings += [Finding(id=id_, where=where) for id_ in sorted(node.odd)]
+        kind = node.media.declared
+        self._has_other_message |= kind.startswith("message/") and kind not in _PLAIN_MESSAGES
         names = naming.forms(node.media.names)
         self._findings += naming.look(names, path)
         children = node.pieces()

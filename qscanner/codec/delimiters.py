@@ -30,6 +30,7 @@ class Delimiter(Generic[_Owner]):
     start: int
     end: int
     is_close: bool
+    has_words: bool = False  # more than blanks behind the boundary
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Delimiters(Generic[_Owner]):
                     start=found.start() + 1,
                     end=line_end.end() if line_end else found.end(),
                     is_close=found[1] is not None,
+                    has_words=found[2] is not None,
                 )
                 end = nearest.start  # the line end before it may be that of an inner delimiter
         return nearest
@@ -131,4 +133,6 @@ class Delimiters(Generic[_Owner]):
         """Give what finds a delimiter line; words behind a blank are passed over."""
         texts = b"|".join(re.escape(each.encode("latin-1", "replace")) for each in boundaries)
         one_of = texts if len(boundaries) == 1 else b"(?:" + texts + b")"
-        return re.compile(self._eol + b"--" + one_of + rb"(--)?(?:[ \t][^\r\n]*)?(?=[\r\n]|\Z)")
+        return re.compile(
+            self._eol + b"--" + one_of + rb"(--)? *(\t[^\r\n]*| [^ \t\r\n][^\r\n]*)?(?=[\r\n]|\Z)"
+        )

@@ -23,6 +23,7 @@ Octets = bytes | mmap.mmap
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
+_GOES_ON = re.compile(rb"[ \t]+[^ \t\r\n]|(?!--)[!-9;-~]+[ \t]*:|[ \t]*\r*\n|:|\Z")
 _MIME_NAMES = {
     b"content-type",
     b"content-transfer-encoding",
@@ -33,8 +34,14 @@ _MIME_NAMES = {
 }
 _NAME_JUNK = re.compile(rb"\([^()]*\)?|[^!-9;-~]+|\"")
 _KNOWN_FIELD = re.compile(
-    rb"(?im)^(?:content-[a-z-]+|mime-version|from|to|cc|subject|date|message-id|reply-to"
+    rb"(?im)^(?:[ \t]{0,20}content-(?:type|transfer-encoding|disposition)|content-[a-z-]+"
+    rb"|mime-version|from|to|cc|subject|date|message-id|reply-to"
     rb"|received|return-path|x-[a-z0-9-]+)[ \t]*:"
+)
+# Behind a blank, or without a colon: a field for some. The value tells it from a list of names.
+_HIDDEN_FIELD = re.compile(
+    rb"(?i)([ \t]*)(content-(?:type|transfer-encoding|disposition))(?:[ \t]*:|[ \t])[ \t]*"
+    rb"(?=[\w.-]+[ \t]*/|(?:base64|quoted-printable|x-uu|uu|7bit|8bit|binary|attachment|inline)\b)"
 )
 _AHEAD_OCTETS = 1 << 16
 _NAME_OCTETS = 200
@@ -97,17 +104,30 @@ class _Lexer:
                 break
             end = self._octets.find(b"\n", at, self._stop) + 1 or self._stop
             line = bytes(self._octets[at : min(end, at + 2 * self._limits.octets)])
-            if not line.rstrip(b"\r\n"):
+            if not line.rstrip(b"\r\n") or self._ends_with(line, end, is_first=at == start):
                 at = end
                 break
             if not self._take(line.rstrip(b"\r\n"), at, is_first=at == start):
                 break
             # What is beyond a bound is not read line by line.
             at = end if self._size <= self._limits.octets else self._behind_field(end)
+        else:
+            if start < self._stop < len(self._octets):
+                self._block.odd.add("mime.no-separator")
         self._finish_field()
         del self._block.fields[self._limits.fields :]
         self._block.body_at = at
         return self._block
+
+    def _ends_with(self, line: bytes, end: int, *, is_first: bool) -> bool:
+        """Say whether a line of blanks ends the block: what comes next is no field at all."""
+        if is_first or line[:1] not in (b" ", b"\t") or line.strip():
+            return False
+        following = bytes(self._octets[end : min(self._stop, end + _NAME_OCTETS)])
+        if _GOES_ON.match(following) or end >= self._end_of_fields(end) > 0:
+            return False
+        self._block.odd.add("mime.no-separator")
+        return True
 
     def _behind_empty_line(self, at: int) -> int:
         found = _BLANK_LINE.search(self._octets, at - 1, self._stop)
@@ -119,13 +139,15 @@ class _Lexer:
 
     def _take(self, line: bytes, at: int, *, is_first: bool) -> bool:
         """Take one line. False: the block ended before it, without an empty line."""
-        first, *others = line.split(b"\r")
+        first, *others = [piece for piece in line.split(b"\r") if piece] or [b""]
         if not self._take_line(first, is_first=is_first):
             if at >= self._end_of_fields(at):
                 if self._name:
                     self._block.odd.add("mime.no-separator")
                 return False
             self._block.odd.add("mime.junk-line")
+        if self._name and (others or b"\0" in line):
+            self._block.odd.add("mime.control-in-header")
         for other in others:  # A lone CR is a line end for some, and not for others.
             if other and not self._take_line(other, is_first=False):
                 self._append(other)
@@ -133,10 +155,7 @@ class _Lexer:
 
     def _take_line(self, line: bytes, *, is_first: bool) -> bool:
         if line[:1] in (b" ", b"\t"):
-            if not self._name:
-                return False
-            self._append(line)
-            return True
+            return self._take_hidden(line) or self._continue(line)
         found = _FIELD.match(line)
         if found and not (b"(" in found[1] and self._take_odd_name(line)):
             if found[2]:
@@ -148,7 +167,25 @@ class _Lexer:
             if line.startswith(b">"):
                 self._block.odd.add("mime.from-line")
             return True
-        return self._take_odd_name(line)
+        return self._take_odd_name(line) or self._take_hidden(line)
+
+    def _continue(self, line: bytes) -> bool:
+        if not line.strip():
+            self._block.odd.add("mime.blank-fold")
+        if self._name:
+            self._append(line)
+        return bool(self._name)
+
+    def _take_hidden(self, line: bytes) -> bool:
+        """Take a Content-* field behind blanks, or without a colon: for some it is one."""
+        found = _HIDDEN_FIELD.match(line)
+        if not found:
+            return False
+        if found[1] and self._name:
+            self._append(line)  # and for others it goes on with the field before
+        self._block.odd.add("mime.hidden-field")
+        self._begin(found[2], line[found.end() :])
+        return True
 
     def _take_odd_name(self, line: bytes) -> bool:
         colon = line.find(b":", 0, _NAME_OCTETS)

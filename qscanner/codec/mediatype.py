@@ -25,7 +25,18 @@ _NAME_TO_NEXT = re.compile(
 _BOUNDARY_ANYWHERE = re.compile(r'boundary\s?=\s?("[^"]*+|[^;\s]*+)', re.IGNORECASE)
 _SECTION = re.compile(r"(.+?)\*(?:(\d{1,6})(\*?))?\Z")
 _LOOKS_LIKE_NAME = re.compile(r"[^\r\n]{1,250}\.[A-Za-z0-9]{1,10}[\s\".]*\Z")
+_EXACT = ("content-type", "content-disposition", "content-transfer-encoding")
+_MEANT = {name.replace("-", ""): name for name in _EXACT}
+_NO_LETTER = re.compile(r"[^a-z]+")
 _MAX_BOUNDARY = 1000
+_QUOTING = str.maketrans("", "", "\\\"'")
+# The types of multiparts as mail programs write them: one boundary, nothing to think about.
+_TIDY_BOUNDARY = re.compile(
+    r"\s*multipart/[a-z-]+(?:;\s*(?!boundary)[a-z-]+=(?:\"[^\"\\]*\"|[^\s\"\\;()*=]+))*"
+    r";\s*boundary=(?:\"[\w'+,./:=?{}$#@~|-]+\"|[\w+./:=?$#@~|-]+)"
+    r"(?:;\s*(?!boundary)[a-z-]+=(?:\"[^\"\\]*\"|[^\s\"\\;()*=]+))*;?\s*",
+    re.IGNORECASE | re.ASCII,
+)
 _MAX_NAMES = 100
 _MAX_VALUES = 20  # fields of one name that are read
 
@@ -60,14 +71,17 @@ def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -
         if len(kept) < _MAX_VALUES:
             kept.append(value)
     media = Media(declared=default)
-    types = values.get("content-type", [])
-    dispositions = values.get("content-disposition", [])
-    encodings = values.get("content-transfer-encoding", [])
-    for doubled in (types, dispositions, encodings):
-        if len({" ".join(value.lower().split()) for value in doubled}) > 1:
-            media.odd.add("mime.duplicate-header")
+    for name in [name for name in values if name not in _EXACT and "content" in name]:
+        meant = _MEANT.get(_NO_LETTER.sub("", name))
+        if meant:  # Content_Type, "Content-Type"
+            media.odd.add("mime.junk-in-name")
+            values.setdefault(meant, []).extend(values[name])
+    types, dispositions, encodings = (values.get(name, []) for name in _EXACT)
+    if not encodings:
+        encodings = values.get("content-encoding", [])  # that of HTTP; some take it for the other
     _read_types(media, types)
     _read_encodings(media, encodings)
+    _note_repeated(media, types, encodings, dispositions)
     media.disposition = re.sub(r"[^a-z-].*", "", (dispositions or [""])[0].strip().lower())
     described = [
         text for text in values.get("content-description", []) if _LOOKS_LIKE_NAME.match(text)
@@ -89,12 +103,19 @@ def _read_types(media: Media, types: list[str]) -> None:
         media.declared = (opening or [kind for kind in kinds if kind] or [media.declared])[0]
         if any(value.strip() and not _TIDY_TYPE.match(value.partition(";")[0]) for value in types):
             media.odd.add("mime.odd-type")
-    if media.is_multipart and len({text.replace("\\", "") for text in boundaries}) > 1:
+    said = {_bare(text) for value in types for text in _said_boundaries(value)}
+    if media.is_multipart and len(said - {""}) > 1:
         media.odd.add("mime.duplicate-boundary")
+    elif media.is_multipart and not all(map(_is_tidy_multipart, types)):
+        media.odd.add("mime.odd-boundary")
     if media.declared == "message/partial":
         media.odd.add("mime.partial")
     if media.declared == "message/external-body":
         media.odd.add("mime.external-body")
+
+
+def _is_tidy_multipart(value: str) -> bool:
+    return _TIDY_BOUNDARY.fullmatch(value) is not None and value.lower().count("boundary=") == 1
 
 
 def _type_of(value: str) -> str:
@@ -109,38 +130,61 @@ def _type_of(value: str) -> str:
 def _read_encodings(media: Media, encodings: list[str]) -> None:
     distinct: dict[str, None] = {}
     for value in encodings:
-        encoding, is_odd = transfer.encoding_of(value)
-        distinct[encoding] = None
+        meant, is_odd = transfer.encodings_of(value)
+        distinct.update(dict.fromkeys(meant))
         if is_odd:
-            known = encoding != transfer.IDENTITY
+            known = meant[0] != transfer.IDENTITY
             media.odd.add("mime.encoding-junk" if known else "mime.encoding-unknown")
-    if len(distinct) > 1:
-        distinct.pop(transfer.IDENTITY, None)  # the raw message is looked at anyway
     media.encodings = tuple(distinct) or (transfer.IDENTITY,)
     is_container = media.is_multipart or media.declared in {"message/rfc822", "message/global"}
     if is_container and media.encodings != (transfer.IDENTITY,):
         media.odd.add("mime.encoded-container")
 
 
+def _note_repeated(
+    media: Media, types: list[str], encodings: list[str], dispositions: list[str]
+) -> None:
+    """Note fields that are there twice: held against a message only if they say two things."""
+    if max(map(len, (types, encodings, dispositions))) < 2:  # noqa: PLR2004  nothing is twice
+        return
+    said = (
+        {(_type_of(value), *_boundaries(value)) for value in types},
+        {transfer.encodings_of(value)[0] for value in encodings},
+    )
+    if any(len(each) > 1 for each in said):
+        media.odd.add("mime.duplicate-header")
+    elif any(len(set(each)) > 1 for each in (types, encodings, dispositions)):
+        media.odd.add("mime.repeated-header")
+
+
 def _boundaries(value: str) -> Iterator[str]:
-    found: list[str] = []
-    parts: dict[str, list[tuple[int, str, bool]]] = {}
-    for name, text, written in fields.parameters(value):
-        if name == "boundary":
-            # "\A" is A by the RFC; some clients look for the backslash.
-            found += [text, written]
-        else:
-            _note_section(parts, name, text)
-    found += [
-        joined.encode("latin-1", "replace").decode("latin-1")
-        for joined in _joined(parts, {"boundary"})
-    ]
+    found = list(_said_boundaries(value))
     anywhere = islice(_BOUNDARY_ANYWHERE.finditer(value), _MAX_VALUES)
     found += [match[1].lstrip('"') for match in anywhere]
     for text in sorted(found, key=lambda text: not text.strip()):  # an empty one is the last
         boundary = text.rstrip(" \t")
         if len(boundary) <= _MAX_BOUNDARY:
             yield boundary
+            if bare := _bare(boundary):
+                yield bare
+
+
+def _said_boundaries(value: str) -> Iterator[str]:
+    parts: dict[str, list[tuple[int, str, bool]]] = {}
+    for name, text, written in fields.parameters(value):
+        if name == "boundary":
+            # "\A" is A by the RFC; some clients look for the backslash.
+            yield text
+            yield written
+        else:
+            _note_section(parts, name, text)
+    for joined in _joined(parts, {"boundary"}):
+        yield joined.encode("latin-1", "replace").decode("latin-1")
+
+
+def _bare(boundary: str) -> str:
+    """Give a boundary as it is without what some take for signs of quoting."""
+    return boundary.translate(_QUOTING).strip(" \t")
 
 
 def _names(values: list[str], described: list[str]) -> Iterator[str]:
@@ -176,7 +220,10 @@ def _joined(parts: dict[str, list[tuple[int, str, bool]]], wanted: set[str]) -> 
     """Give the values in sections (RFC 2231 section 3), joined in file and in number order."""
     for name in wanted & parts.keys():
         in_file = parts[name]
-        for order in (in_file, sorted(in_file, key=lambda section: section[0])):
+        in_order = sorted(in_file, key=lambda section: section[0])
+        first = in_order[0][0]
+        without_gap = [each for place, each in enumerate(in_order) if each[0] == first + place]
+        for order in (in_file, in_order, without_gap):
             yield from _decoded(order)
 
 

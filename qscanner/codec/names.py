@@ -14,6 +14,7 @@ from qscanner.model import Finding
 MAX_NAME = 1024  # characters of one candidate that are looked at
 MAX_NAMES = 64  # forms of all candidates of one part
 LONG_OCTETS = 255  # NAME_MAX of Linux and of Windows
+_QUOTING = str.maketrans("", "", '"\\;')
 _CUT = re.compile("\0.*", re.DOTALL)
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Line feeds and tabs are left out: folding by sloppy mail programs puts them into harmless names.
@@ -61,8 +62,8 @@ def _derived(name: str) -> Iterator[str]:
         yield form
         form = _without_invisible(unicodedata.normalize("NFKC", form)[:MAX_NAME])
         yield form
-        if '"' in form or "\\" in form:
-            yield form.replace('"', "").replace("\\", "")
+        if any(sign in form for sign in '"\\;'):
+            yield form.translate(_QUOTING)
         form = _stripped(_PATH.sub("", form) or form)
         yield form
         yield _stripped(_STREAM.sub("", form))

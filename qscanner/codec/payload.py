@@ -95,7 +95,7 @@ def leaves_of_uu(leaf: Leaf) -> Iterator[Leaf]:
             declared="application/octet-stream",
             where=Where.NESTED if leaf.where is Where.NESTED else Where.ATTACHMENT,
             depth=leaf.depth,
-            is_hidden=leaf.is_hidden,
+            is_hidden=True,
             encoding=transfer.BASE64 if is_base64 else transfer.UUENCODE,
             payload=Payload(octets=text, pieces=((start, end),)),
         )

@@ -32,6 +32,14 @@ _ENCODINGS = {
 }
 _COMMENT = re.compile(r"\([^()]*\)?")
 _JUNK = re.compile(r"[^a-z0-9-]+")
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+_MARKS = (
+    ("64", BASE64),
+    ("quoted", QUOTED_PRINTABLE),
+    ("printable", QUOTED_PRINTABLE),
+    ("qp", QUOTED_PRINTABLE),
+    ("uu", UUENCODE),
+)
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64_ALPHABET) - {ord("=")})
 _QUANTUM = 4
@@ -41,24 +49,20 @@ _PADDING = re.compile(rb"=+")
 _SLICE = 1 << 20  # octets that are cut into lines at a time
 
 
-def encoding_of(value: str) -> tuple[str, bool]:
-    """Give what a Content-Transfer-Encoding most likely means, and whether it was written oddly.
+def encodings_of(value: str) -> tuple[tuple[str, ...], bool]:
+    """Give what a Content-Transfer-Encoding may mean, likeliest first, and if it is odd.
 
     Blanks around it and its case are not odd (RFC 2045 section 6.1); comments, quotes, further
-    words, control characters are. An unknown one is IDENTITY and odd.
+    words, control characters are. Of an unknown one it may be any, or none: IDENTITY is first.
     """
     tidy = value.strip(" \t\r\n").lower()
     if tidy in _ENCODINGS:
-        return _ENCODINGS[tidy], False
+        return (_ENCODINGS[tidy],), False
     words = _JUNK.sub(" ", _COMMENT.sub(" ", tidy)).split()
-    for word in words:
-        if word in _ENCODINGS:
-            return _ENCODINGS[word], True
-    squeezed = "".join(words)
-    for mark, encoding in (("base64", BASE64), ("quoted", QUOTED_PRINTABLE), ("uu", UUENCODE)):
-        if mark in squeezed:
-            return encoding, True
-    return IDENTITY, True
+    squeezed = _NO_LETTER.sub("", tidy)
+    known = [_ENCODINGS[word] for word in words if word in _ENCODINGS]
+    known += [encoding for mark, encoding in _MARKS if mark in squeezed]
+    return tuple(dict.fromkeys(known or (IDENTITY, BASE64, QUOTED_PRINTABLE))), True
 
 
 def decode(encoding: str, pieces: Iterable[bytes]) -> bytes:

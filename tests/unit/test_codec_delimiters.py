@@ -35,6 +35,19 @@ def test_next(octets: bytes, want: list[tuple[str, int, bool]]) -> None:
     assert found(octets, "A") == want
 
 
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [(b"--A", False), (b"--A  ", False), (b"--A x", True), (b"--A\t", True), (b"--A-- x", True)],
+)
+def test_words_behind(line: bytes, want: bool) -> None:
+    """Blanks are ordinary; for some clients words or a tab make it no delimiter."""
+    delimiters: Delimiters[str] = Delimiters(b"\n" + line + b"\r\n")
+    delimiters.enter("A", ["A"], 0)
+    following = delimiters.next(1)
+    assert following is not None
+    assert following.has_words is want
+
+
 def test_the_outer_one_counts() -> None:
     """Where an inner multipart uses the boundary of the outer one; and inner lines end at it."""
     assert found(b"\n--A\n", "A", "A") == [("A", 1, False)]

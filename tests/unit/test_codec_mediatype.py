@@ -41,6 +41,9 @@ def test_declared(values: list[str], declared: str) -> None:
         pytest.param("x=y boundary=A", "A", id="no semicolon"),
         pytest.param("boundary=B; boundary=A", "A", id="second of two"),
         pytest.param("boundary=\xe4", "\xe4", id="8-bit"),
+        pytest.param("boundary*0=A; boundary*2=B", "A", id="sections with a gap"),
+        pytest.param("boundary='A'", "A", id="single quotes"),
+        pytest.param('boundary=\\"A\\"', "A", id="quoted quotes"),
         pytest.param('boundary=""', "", id="empty"),
     ],
 )
@@ -108,8 +111,35 @@ def test_names_of_all_fields() -> None:
             {"mime.duplicate-boundary"},
             id="two boundaries",
         ),
-        pytest.param([("Content-Type", 'multipart/x; boundary="a\\b"')], set(), id="backslash"),
-        pytest.param([("Content-Type", "multipart / x")], {"mime.odd-type"}, id="odd type"),
+        pytest.param(
+            [("Content-Type", "a/b; charset=x"), ("Content-Type", "a/b; charset=y")],
+            {"mime.repeated-header"},
+            id="differ in nothing that matters",
+        ),
+        pytest.param(
+            [("Content-Type", 'multipart/x; charset=utf-8; boundary="=_a.b-c"; type=text')],
+            set(),
+            id="ordinary boundary",
+        ),
+        pytest.param(
+            [("Content-Type", 'multipart/x; boundary="a\\b"')],
+            {"mime.odd-boundary"},
+            id="backslash",
+        ),
+        pytest.param(
+            [("Content-Type", "multipart/x; boundary*0=a")], {"mime.odd-boundary"}, id="sections"
+        ),
+        pytest.param(
+            [("Content-Type", 'multipart/x; boundary=\\"a\\"; protected-headers=\\"v1\\"')],
+            {"mime.odd-boundary"},
+            id="quoted quotes",
+        ),
+        pytest.param(
+            [("Content-Type", "multipart / x")],
+            {"mime.odd-type", "mime.odd-boundary"},
+            id="odd type",
+        ),
+        pytest.param([("Content_Type", "a/b")], {"mime.junk-in-name"}, id="odd name"),
         pytest.param([("Content-Type", "message/partial")], {"mime.partial"}, id="partial"),
         pytest.param(
             [("Content-Type", "message/external-body")], {"mime.external-body"}, id="external"
@@ -134,8 +164,13 @@ def test_odd(items: list[tuple[str, str]], odd: set[str]) -> None:
 
 
 def test_doubled_encodings_are_all_read() -> None:
-    """Of two encodings both are readings; identity is none: the raw message is looked at."""
-    assert of("7bit", "base64", name="Content-Transfer-Encoding").encodings == ("base64",)
+    """Of two encodings both are readings; of an unknown one all."""
+    encodings = of("7bit", "base64", name="Content-Transfer-Encoding").encodings
+    assert encodings == ("identity", "base64")
+    encodings = of("foo", name="Content-Transfer-Encoding").encodings
+    assert encodings == ("identity", "base64", "quoted-printable")
+    assert of("qp,64", name="Content-Transfer-Encoding").encodings[0] == "base64"
+    assert of("base64", name="Content-Encoding").encodings == ("base64",)
     assert of("quoted-printable", "base64", name="Content-Transfer-Encoding").encodings == (
         "quoted-printable",
         "base64",

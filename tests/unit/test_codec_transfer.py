@@ -32,9 +32,10 @@ SECRET = b"MZ this is the payload of the mail\n" * 3
         pytest.param("plain", "identity", True, id="unknown"),
     ],
 )
-def test_encoding_of(value: str, encoding: str, is_odd: bool) -> None:
+def test_encodings_of(value: str, encoding: str, is_odd: bool) -> None:
     """Junk around an encoding does not hide it, and is told apart from ordinary blanks."""
-    assert transfer.encoding_of(value) == (encoding, is_odd)
+    assert transfer.encodings_of(value)[0][0] == encoding
+    assert transfer.encodings_of(value)[1] is is_odd
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000], ids=["octets", "threes", "whole"])
