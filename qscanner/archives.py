@@ -1,116 +1,79 @@
-"""The only home of decompressors: the members of zip, tar, gzip, bzip2 and xz, bounded.
+"""The members of every kind of archive, bounded: which module opens what, and what none opens.
 
 Called by  checks.attachments, for each content; nesting is the caller's.
-Ends       with Members and Findings, for any octets; nothing is raised but bugs.
+Ends       with Members and Findings, for any octets; nothing is raised but bugs, and what the
+           clock of the budget raises.
 Careful    one Budget for all archives of a message: a bound that is hit is a finding, and what
-           came out before is still handed on. No member's name ever becomes a path.
+           came out before is still handed on. No member's name ever becomes a path. A content of
+           several kinds is opened as each of them.
 """
 
-import bz2
-import lzma
-import re
-import zlib
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
+from qscanner import libarchive_members, streams, zip_members
+from qscanner.budget import Budget, Member, Meter, Sink, Spent
+from qscanner.codec import lzw, rars, tars, tnef
 from qscanner.codec import names as naming
-from qscanner.codec import tars, zips
-from qscanner.codec.text import readable
+from qscanner.libarchive_members import NotThere, Options
 from qscanner.model import Finding
-from qscanner.settings import MIB, Limits
 
-NOT_OPENED = ("rar", "7z", "cab", "arj", "lha", "ace", "zpaq", "zstd", "lz4", "disk-image", "tnef")
-_STREAMS = ("gzip", "bzip2", "xz")
-_FED = 64 << 10  # compressed octets that are handed to a decoder at a time
-_TAKEN = 256 << 10  # decoded octets that are asked of it at a time
-_FREE = 1 * MIB  # decoded octets below which the ratio does not matter
-_LZMA_MEMORY = 128 * MIB
-_LZMA_HEAD = 9  # version, length of the properties, properties (APPNOTE.TXT 5.8.8)
-_MAX_NAME_OCTETS = 4096
-_SHOWN_NAME = 200
-_RECORD = re.compile(rb"PK(?:\x01\x02|\x03\x04|\x07\x08)")
-_MAX_STREAMS = 10_000  # that follow each other in one file
-_BROKEN = (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError)
-_STORED, _DEFLATED, _BZIP2, _LZMA, _XZ = 0, 8, 12, 14, 95
+__all__ = ["WITH_INSIDE", "Budget", "Member", "begins_like_one", "members"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One member: every form of its names, and its octets as far as they could be had.
-
-    `is_stream`: the one member of a compressed file, which is called like the file without its
-    extension. `is_hidden`: other programs may not see it, a virus scanner among them.
-    """
-
-    names: tuple[str, ...]
-    content: bytes = field(default=b"", repr=False)
-    is_encrypted: bool = False
-    is_unreadable: bool = False
-    is_stream: bool = False
-    is_hidden: bool = False
-
-
-class Budget:
-    """What all decoders together may still spend on one message.
-
-    `octets` come out of decoders, `members` are those of all archives and of messages inside,
-    `held` is what the chain of archives in archives keeps in memory, `depth` its bound.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.octets = limits.decoded
-        self.members = limits.members
-        self.depth = limits.depth
-        self.held = 0
-
-    @classmethod
-    def of(cls, limits: Limits) -> "Budget":
-        """Make the budget that the settings allow."""
-        return cls(limits)
-
-    def take_member(self) -> bool:
-        """Count one member; False when there may be no more."""
-        self.members -= 1
-        return self.members >= 0
+# What libarchive opens: our kind, its format, the mark that the archive begins with.
+_FORMATS = (
+    ("7z", "7zip", b"7z\xbc\xaf\x27\x1c"),
+    ("rar", "", b"Rar!\x1a\x07"),
+    ("cab", "cab", b"MSCF\0\0\0\0"),
+    ("lha", "lha", b""),
+)
+_FILTERS = ("zstd", "lz4")
+# What has no kind of its own: marks at the beginning, name, format, filter.
+_OTHERS = (
+    (b"!<arch>\n", "ar", "ar", ""),
+    (b"070701", "cpio", "cpio", ""),
+    (b"070702", "cpio", "cpio", ""),
+    (b"070707", "cpio", "cpio", ""),
+    (b"\xc7\x71", "cpio", "cpio", ""),
+    (b"\x71\xc7", "cpio", "cpio", ""),
+    (b"LZIP", "lzip", "", "lzip"),
+    (b"\xed\xab\xee\xdb", "rpm", "", "rpm"),
+    (b"begin ", "uuencode", "", "uu"),
+)
+_CLOSED = ((b"xar!", "xar"), (b"ALZ\x01", "alz"), (b"EGGA\xa3\xe3", "egg"), (b"MSWIM\0", "wim"))
+_CLEAR = (
+    *(mark for mark, *_ in _OTHERS if len(mark) >= len(b"LZIP")),
+    lzw.MARK,
+    tnef.MARK,
+    *(mark for mark, _ in _CLOSED),
+)
+NOT_OPENED = frozenset({"arj", "ace", "zpaq"})
+_OPENED = frozenset(
+    {
+        "zip",
+        "tar",
+        "tnef",
+        "disk-image",
+        *streams.KINDS,
+        *_FILTERS,
+        *(kind for kind, *_ in _FORMATS),
+    }
+)
+WITH_INSIDE = frozenset({"archive", *NOT_OPENED, *_OPENED})
+_BEGINNINGS = _OPENED - {*streams.KINDS, *_FILTERS}  # the others are said of a .tar.gz, too
+_SEEN = frozenset({"7z", "rar", "cab"})  # clamd looks into them; see zip_members for zip
+_ISO_AT, _ISO_MARK = 0x8001, b"CD001"
+_UDF = (b"NSR02", b"NSR03")
+_UDF_WITHIN = (0x8800, 0x18000)
+_MAX_STARTS = 8
+_MAX_RTF = 8 << 20
+_MAX_LZW = 16 << 20
 
 
-class _Spent(Exception):
-    """A bound was hit: `id` of the finding, `content` what came out before."""
-
-    def __init__(self, id_: str, content: bytes) -> None:
-        super().__init__(id_)
-        self.id = id_
-        self.content = content
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stream:
-    """What one compressed stream gave, and how many octets it took; `is_whole`: up to its end."""
-
-    content: bytes
-    taken: int
-    is_whole: bool
-
-
-class _Meter:
-    """Counts what comes out of one archive against its ratio and the budget."""
-
-    def __init__(self, content: bytes, budget: Budget) -> None:
-        self._budget = budget
-        self._most = max(_FREE, len(content) * budget.limits.ratio)
-
-    def room(self) -> tuple[int, str]:
-        """Give how many octets may still come, and the finding if they do not suffice."""
-        if self._most < self._budget.octets:
-            return self._most, "limit.archive-ratio"
-        return self._budget.octets, "limit.archive-octets"
-
-    def spend(self, octets: int) -> None:
-        """Count octets that came."""
-        self._most -= octets
-        self._budget.octets -= octets
+def begins_like_one(content: bytes) -> bool:
+    """Say whether octets begin like an archive, whatever kinds they have."""
+    return content.startswith(_CLEAR)
 
 
 def members(content: bytes, kinds: frozenset[str], budget: Budget) -> Iterator[Member | Finding]:
@@ -118,96 +81,195 @@ def members(content: bytes, kinds: frozenset[str], budget: Budget) -> Iterator[M
 
     `kinds` are those of kinds.kinds(). The findings have no `where`: the caller knows the path.
     """
+    if not content:
+        return
+    is_hidden = len(kinds & _BEGINNINGS) > 1
     if "zip" in kinds:
-        yield from _zip(content, budget)
+        yield from zip_members.members(content, budget, is_hidden=is_hidden)
     if "tar" in kinds:
-        yield from _tar(content, kinds, budget)
-    for kind in _STREAMS:
+        yield from _tar(content, kinds, budget, is_hidden=is_hidden)
+    for kind in streams.KINDS:
         if kind in kinds:
-            yield from _stream(content, kind, budget)
-    for kind in NOT_OPENED:
+            yield from streams.members(content, kind, budget)
+    if "tnef" in kinds or content.startswith(tnef.MARK):
+        yield from _tnef(content, budget)
+    yield from _by_library(content, kinds, budget, is_hidden=is_hidden)
+    yield from _by_mark(content, kinds, budget)
+    for kind in sorted(NOT_OPENED & kinds):
+        yield Finding(id="archive.not-opened", detail=kind)
+
+
+def _by_library(
+    content: bytes, kinds: frozenset[str], budget: Budget, *, is_hidden: bool
+) -> Iterator[Member | Finding]:
+    """Give what libarchive finds in what has a kind of its own."""
+    for kind, format_, mark in _FORMATS:
         if kind in kinds:
-            yield Finding(id="archive.not-opened", detail=kind)
-    if "archive" in kinds and kinds.isdisjoint(("zip", "tar", *_STREAMS, *NOT_OPENED)):
+            options = Options(format=format_, is_hidden=is_hidden or kind not in _SEEN)
+            yield from _at_mark(content, kind, mark, options, budget)
+    if "disk-image" in kinds:
+        yield from _disk_image(content, budget)
+    for kind in _FILTERS:
+        if kind in kinds:
+            yield from _ask(content, kind, Options(filter=kind), budget)
+
+
+def _by_mark(content: bytes, kinds: frozenset[str], budget: Budget) -> Iterator[Member | Finding]:
+    """Give what is in an archive that only its mark tells from others; a last resort."""
+    is_known = not kinds.isdisjoint({*_OPENED, *NOT_OPENED, "jar"})
+    if content.startswith(_CLEAR) or "archive" in kinds:
+        for mark, kind, format_, filter_ in _OTHERS:
+            if content.startswith(mark):
+                is_known = True
+                yield from _ask(content, kind, Options(format=format_, filter=filter_), budget)
+        for mark, kind in _CLOSED:
+            if content.startswith(mark):
+                is_known = True
+                yield Finding(id="archive.not-opened", detail=kind)
+        if content.startswith(lzw.MARK):
+            is_known = True
+            yield from _compress(content, budget)
+    if "archive" in kinds and not is_known and not content.startswith(tnef.MARK):
         yield Finding(id="archive.not-opened", detail="archive")
 
 
-def _inflate(decoder: Any, data: memoryview, meter: _Meter) -> _Stream:
-    """Decode one stream as far as it goes. Raises _Spent."""
-    out: list[bytes] = []
-    fed = 0
-    pending = b""
+def _ask(
+    content: bytes, kind: str, options: Options, budget: Budget
+) -> Iterator[Member | Finding]:
     try:
-        while not decoder.eof:
-            if not pending and getattr(decoder, "needs_input", True):
-                pending = bytes(data[fed : fed + _FED])
-                fed += len(pending)
-            room, id_ = meter.room()
-            piece = decoder.decompress(pending, min(_TAKEN, room + 1))
-            is_fed_up = not pending and not piece
-            # zlib hands back what it did not take; the others keep it.
-            pending = getattr(decoder, "unconsumed_tail", b"")
-            out.append(piece[:room])
-            meter.spend(min(len(piece), room))
-            if len(piece) > room:
-                raise _Spent(id_, b"".join(out))
-            if is_fed_up:  # the end of the octets came before that of the stream
-                break
-    except _BROKEN:
-        return _Stream(content=b"".join(out), taken=fed, is_whole=False)
-    taken = fed - len(decoder.unused_data) if decoder.eof else fed
-    return _Stream(content=b"".join(out), taken=taken, is_whole=decoder.eof)
+        yield from libarchive_members.members(content, kind, options, budget)
+    except NotThere:
+        yield Finding(id="archive.not-opened", detail=kind)
 
 
-def _decoder(kind: str) -> Any:
-    if kind == "gzip":
-        return zlib.decompressobj(zlib.MAX_WBITS | 16)
-    if kind == "bzip2":
-        return bz2.BZ2Decompressor()
-    return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_LZMA_MEMORY)
+def _at_mark(
+    content: bytes, kind: str, mark: bytes, options: Options, budget: Budget
+) -> Iterator[Member | Finding]:
+    """Open what begins at each mark, like the archive behind a program that opens itself."""
+    starts = list(itertools.islice(_starts(content, mark), _MAX_STARTS + 1)) if mark else [0]
+    is_opened = False
+    tried = starts[:_MAX_STARTS] or [0]
+    for at in tried:
+        this = replace(options, at=at, is_hidden=options.is_hidden or at > 0)
+        opened = (
+            _rar(content, this, budget) if kind == "rar" else _ask(content, kind, this, budget)
+        )
+        for found in opened:
+            if isinstance(found, Member):
+                is_opened = True
+            elif found.id == "archive.unreadable" and at not in (0, tried[-1]) and not is_opened:
+                continue  # the mark stands there by chance
+            yield found
+    if len(starts) > _MAX_STARTS:
+        yield Finding(id="archive.odd", detail=f"{kind}: begins in many places")
 
 
-def _stream(content: bytes, kind: str, budget: Budget) -> Iterator[Member | Finding]:
-    """Give the one member of a gzip (RFC 1952), bzip2, xz file; streams may follow each other."""
+def _starts(content: bytes, mark: bytes) -> Iterator[int]:
+    at = content.find(mark)
+    while at >= 0:
+        yield at
+        at = content.find(mark, at + 1)
+
+
+def _rar(content: bytes, options: Options, budget: Budget) -> Iterator[Member | Finding]:
+    """Give what libarchive does; it knows nothing of locks and stops at the first."""
+    said = rars.headers(content, options.at)
+    locked = {_plain(entry.name) for entry in said.entries if entry.is_encrypted}
+    given: set[str] = set()
+    is_stopped = is_told = False
+    for found in _ask(content, "rar", options, budget):
+        if isinstance(found, Finding):
+            is_told |= found.id == "archive.encrypted"
+            if locked and found.id == "archive.unreadable":
+                is_stopped = True
+                continue
+            yield found
+        elif locked.intersection(map(_plain, found.names)):
+            given.update(map(_plain, found.names))
+            yield replace(
+                found, content=b"", is_encrypted=True, is_unreadable=False, is_hidden=True
+            )
+        else:
+            given.update(map(_plain, found.names))
+            yield found
+    for entry in said.entries if is_stopped else ():
+        if entry.name and _plain(entry.name) not in given and budget.take_member():
+            names = naming.forms([entry.name])
+            yield Member(names=names, is_encrypted=entry.is_encrypted, is_unreadable=True)
+    if locked and not is_told:
+        yield Finding(id="archive.encrypted", detail="rar")
+    if said.is_volume:
+        yield Finding(id="archive.unreadable", detail="rar: one of several")
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/")
+
+
+def _disk_image(content: bytes, budget: Budget) -> Iterator[Member | Finding]:
+    """Give the files of an ISO 9660; other file systems of disks are not opened."""
+    is_iso = content.startswith(_ISO_MARK, _ISO_AT)
+    has_udf = any(content.find(mark, *_UDF_WITHIN) >= 0 for mark in _UDF)
+    if is_iso:
+        options = Options(format="iso9660", is_hidden=has_udf)
+        yield from _ask(content, "iso", options, budget)
+    if has_udf or not is_iso:
+        yield Finding(id="archive.not-opened", detail="disk-image")
+
+
+def _compress(content: bytes, budget: Budget) -> Iterator[Member | Finding]:
     if not budget.take_member():
-        yield Finding(id="limit.archive-members", detail=kind)
+        yield Finding(id="limit.archive-members", detail="compress")
         return
-    meter = _Meter(content, budget)
-    octets = memoryview(content)
-    out: list[bytes] = []
-    at = 0
-    is_readable = False
+    sink = Sink(Meter(len(content), budget))
+    is_whole = True
     try:
-        for _ in range(_MAX_STREAMS):
-            stream = _inflate(_decoder(kind), octets[at:], meter)
-            out.append(stream.content)
-            at += stream.taken
-            is_readable = is_readable or stream.is_whole
-            if not stream.is_whole or at >= len(content):
-                break
-    except _Spent as spent:
-        out.append(spent.content)
-        is_readable = True
-        yield Finding(id=spent.id, detail=kind)
-    if not is_readable:
-        yield Finding(id="archive.unreadable", detail=kind)
-    names = naming.forms([_gzip_name(content)] if kind == "gzip" else [])
-    yield Member(names=names, content=b"".join(out), is_unreadable=not is_readable, is_stream=True)
+        for piece in lzw.pieces(content[:_MAX_LZW]):
+            sink.take(piece)
+    except Spent as spent:
+        yield Finding(id=spent.id, detail="compress")
+    except lzw.NotLzw as error:
+        is_whole = False
+        yield Finding(id="archive.unreadable", detail=f"compress: {error}")
+    if len(content) > _MAX_LZW:
+        yield Finding(id="limit.archive-octets", detail="compress")
+    yield Member(
+        names=(),
+        content=sink.content(),
+        is_unreadable=not is_whole,
+        is_stream=True,
+        is_hidden=True,
+    )
 
 
-def _gzip_name(content: bytes) -> str:
-    """Give the file name in the header of a gzip file, "" for none (RFC 1952 2.3)."""
-    flags = content[3:4]
-    if not flags or not flags[0] & 0x08:
-        return ""
-    extra = 2 + int.from_bytes(content[10:12], "little") if flags[0] & 0x04 else 0
-    name = content[10 + extra : 10 + extra + _MAX_NAME_OCTETS]
-    return readable(name.partition(b"\0")[0])
+def _tnef(content: bytes, budget: Budget) -> Iterator[Member | Finding]:
+    meter = Meter(len(content), budget)
+    for entry in tnef.entries(content, most=min(_MAX_RTF, max(budget.octets, 0))):
+        if entry is None:
+            yield Finding(id="archive.unreadable", detail="tnef")
+            return
+        if not budget.take_member():
+            yield Finding(id="limit.archive-members", detail="tnef")
+            return
+        room, id_ = meter.room()
+        if len(entry.content) > room:
+            yield Finding(id=id_, detail="tnef")
+            return
+        meter.spend(len(entry.content))
+        yield Member(
+            names=naming.forms(entry.names),
+            content=entry.content,
+            is_unreadable=entry.is_cut,
+            is_hidden=True,
+        )
 
 
-def _tar(content: bytes, kinds: frozenset[str], budget: Budget) -> Iterator[Member | Finding]:
+def _tar(
+    content: bytes, kinds: frozenset[str], budget: Budget, *, is_hidden: bool
+) -> Iterator[Member | Finding]:
     if not tars.is_tar(content):
-        if content and not kinds & {*_STREAMS, "zstd", "lz4"}:  # then only its name says tar
+        is_packed = kinds & {*streams.KINDS, *_FILTERS} or begins_like_one(content)
+        if not is_packed:  # then only its name says tar
             yield Finding(id="archive.unreadable", detail="tar")
         return
     is_told = False
@@ -225,111 +287,5 @@ def _tar(content: bytes, kinds: frozenset[str], budget: Budget) -> Iterator[Memb
             names=naming.forms(entry.names),
             content=content[entry.start : entry.end],
             is_unreadable=entry.is_cut,
+            is_hidden=is_hidden,
         )
-
-
-def _zip(content: bytes, budget: Budget) -> Iterator[Member | Finding]:
-    listing = zips.listing(content, most=max(budget.members, 0) + 1)
-    meter = _Meter(content, budget)
-    told: dict[str, Finding] = {}
-    for entry in listing.entries:
-        if not entry.is_folder:
-            if not budget.take_member():
-                break
-            names = naming.forms(entry.names)
-            try:
-                member = _zip_member(content, entry, names, meter)
-            except _Spent as spent:
-                yield Finding(id=spent.id, detail="zip")
-                yield Member(names=names, content=spent.content)
-                break
-            _tell(member, told)
-            yield member
-    if listing.is_cut or budget.members < 0:
-        yield Finding(id="limit.archive-members", detail="zip")
-    if listing.lost:
-        lost = Member(names=naming.forms(listing.lost), is_unreadable=True)
-        _tell(lost, told)
-        yield lost
-    if not listing.entries and not listing.has_directory and content[:4] != b"PK\x05\x06":
-        told["archive.unreadable"] = Finding(id="archive.unreadable", detail="zip")
-    yield from told.values()
-    for odd in sorted(listing.odd):
-        yield Finding(id="archive.odd", detail=f"zip: {odd}")
-
-
-def _tell(member: Member, told: dict[str, Finding]) -> None:
-    """Note once for an archive that a member is encrypted or unreadable, with its name."""
-    detail = member.names[0][:_SHOWN_NAME] if member.names else ""
-    if member.is_encrypted:
-        told.setdefault("archive.encrypted", Finding(id="archive.encrypted", detail=detail))
-    elif member.is_unreadable:
-        told.setdefault("archive.unreadable", Finding(id="archive.unreadable", detail=detail))
-
-
-def _zip_member(
-    content: bytes, entry: zips.ZipEntry, names: tuple[str, ...], meter: _Meter
-) -> Member:
-    """Decode one entry by whichever of the methods that are said works. Raises _Spent."""
-    data = memoryview(content)[entry.data_at :]
-    best = b""
-    methods = entry.methods if _STORED not in entry.methods else [*entry.methods, _DEFLATED]
-    for method in dict.fromkeys(methods):
-        if method == _STORED:
-            stream = _stored(entry, data, meter)
-        else:
-            decoder = _zip_decoder(method, bytes(data[:_LZMA_HEAD]))
-            if decoder is None:
-                continue
-            stream = _inflate(decoder, data[_LZMA_HEAD:] if method == _LZMA else data, meter)
-        if _is_right(entry, method, stream):
-            return Member(names=names, content=stream.content)
-        best = max(best, stream.content, key=len)
-    if entry.is_encrypted:
-        return Member(names=names, is_encrypted=True)
-    return Member(names=names, content=best, is_unreadable=True)
-
-
-def _stored(entry: zips.ZipEntry, data: memoryview, meter: _Meter) -> _Stream:
-    """Take octets that are not compressed. Raises _Spent."""
-    if entry.is_encrypted and entry.packed != entry.unpacked:
-        return _Stream(content=b"", taken=0, is_whole=False)  # encryption adds octets
-    end = entry.packed
-    if end is None:  # the size follows the octets: up to the next record of the zip
-        following = _RECORD.search(data)
-        end = following.start() if following else len(data)
-    room, id_ = meter.room()
-    content = bytes(data[: min(end, room)])
-    meter.spend(len(content))
-    if room < min(end, len(data)):
-        raise _Spent(id_, content)
-    return _Stream(content=content, taken=len(content), is_whole=len(content) == end)
-
-
-def _is_right(entry: zips.ZipEntry, method: int, stream: _Stream) -> bool:
-    """Say whether the octets are what was packed; of what claims to be encrypted prove it."""
-    if entry.is_encrypted or method == _STORED:
-        if entry.crc is None and not entry.is_encrypted:
-            return stream.is_whole
-        return zlib.crc32(stream.content) == entry.crc
-    is_full = entry.unpacked is not None and len(stream.content) == entry.unpacked > 0
-    return stream.is_whole or (method == _LZMA and is_full)
-
-
-def _zip_decoder(method: int, head: bytes) -> Any:
-    """Give the decoder of a zip's method (APPNOTE.TXT 4.4.5), None for one that we lack."""
-    if method == _DEFLATED:
-        return zlib.decompressobj(-zlib.MAX_WBITS)
-    if method == _BZIP2:
-        return bz2.BZ2Decompressor()
-    if method == _XZ:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
-    if method != _LZMA or len(head) < _LZMA_HEAD:
-        return None
-    rest, dictionary = divmod(head[4], 9)[0], int.from_bytes(head[5:9], "little")
-    chosen = {"id": lzma.FILTER_LZMA1, "lc": head[4] % 9, "lp": rest % 5, "pb": rest // 5}
-    chosen["dict_size"] = min(max(dictionary, 4096), _LZMA_MEMORY)
-    try:
-        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chosen])
-    except (lzma.LZMAError, ValueError):
-        return None

@@ -37,26 +37,27 @@ def _table(lines: str) -> dict[str, frozenset[str]]:
 
 
 BY_EXTENSION = _table("""
-pe: exe scr dll cpl ocx sys drv pif efi mui ax
+pe: exe scr dll cpl ocx sys drv pif efi mui ax wll
 dos-com: com
 elf: elf so
 macho: dylib app
 script: js jse vbs vbe vb wsf wsh wsc ws sct bat cmd btm ps1 psm1 psd1 ps1xml ps2 psc1 psc2 msh msc
-script: isp ins mst shb shs pcd gadget inf
+script: isp ins mst shb shs pcd gadget inf theme themepack
 shell-script: sh bash csh ksh zsh command run
 lnk: lnk pif
 url: url website scf library-ms search-ms searchconnector-ms appref-ms settingcontent-ms desklink
-hta: hta
+url: application vsto appinstaller rdp iqy dqy oqy rqy mapimail contact wsb
+hta: hta htt
 chm: chm hlp
 msi: msi msp appx appxbundle msix msixbundle
 jar+zip: jar war ear
 jar: jnlp
 zip: zip zipx apk xpi
-disk-image: iso img vhd vhdx udf dmg vmdk
+disk-image: iso img vhd vhdx udf dmg vmdk vdi qcow2 daa nrg
 onenote: one onepkg onetoc2
 xll+pe: xll
 reg: reg
-office-macro+ooxml: docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm
+office-macro+ooxml: docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm vsdm vstm
 ooxml: docx dotx xlsx xltx xlsb pptx potx ppsx sldx vsdx
 ole: doc dot xls xlt xlm xla ppt pot pps vsd msg mdb accdb ade adp mde accde pub
 office-macro: xla xlm ade adp mde accde
@@ -65,7 +66,8 @@ pdf: pdf
 html: htm html xhtml shtml xht mht mhtml
 message: eml mht mhtml nws
 svg+image: svg svgz
-xml: xml xsl xslt
+xml: xml xsl xslt rels vml
+sylk: slk
 tar: tar tgz tbz tbz2 txz tar.gz tar.bz2 tar.xz tar.zst tar.lz4
 gzip: gz tgz
 bzip2: bz2 tbz tbz2
@@ -79,9 +81,10 @@ arj: arj
 lha: lha lzh
 ace: ace
 zpaq: zpaq
-archive: z cpio ar deb rpm uu uue bz uha wim swm arc zoo sit sitx
+archive: z cpio ar deb rpm uu uue bz uha wim swm arc zoo sit sitx alz egg hqx
 tnef: tnef
-text: txt log csv md
+text: txt log md
+csv+text: csv tsv
 image: png jpg jpeg gif bmp tif tiff webp ico heic jfif emf wmf
 audio: mp3 wav ogg flac m4a aac wma mid
 video: mp4 mov avi mkv webm mpg mpeg wmv m4v
@@ -130,7 +133,9 @@ ooxml: application/vnd.ms-excel.sheet.binary.macroenabled.12
 ole: application/msword application/vnd.ms-excel application/vnd.ms-powerpoint
 ole: application/vnd.ms-office application/cdfv2 application/cdfv2-unknown
 ole: application/cdfv2-encrypted application/cdfv2-corrupt application/x-ole-storage
-ole: application/vnd.ms-outlook application/vnd.visio application/x-mspublisher
+ole: application/vnd.ms-outlook application/vnd.visio application/x-mspublisher application/x-mso
+csv+text: text/csv text/tab-separated-values application/csv text/x-csv
+sylk: application/x-sylk
 rtf: application/rtf text/rtf text/richtext
 pdf: application/pdf application/x-pdf
 html: text/html application/xhtml+xml
@@ -170,14 +175,27 @@ SIGNATURES: tuple[tuple[int, bytes, frozenset[str]], ...] = tuple(
         (0, b"\xce\xfa\xed\xfe", "macho"),
         (0, b"\xfe\xed\xfa\xcf", "macho"),
         (0, b"\xfe\xed\xfa\xce", "macho"),
-        (0, b"\xca\xfe\xba\xbe\x00\x00\x00", "macho"),
         (0, b"L\x00\x00\x00\x01\x14\x02\x00", "lnk"),
         (0, b"ITSF\x03\x00\x00\x00", "chm"),
         (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", "onenote"),
         (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
         (0, b"{\\rt", "rtf"),
         (0, b"\x78\x9f\x3e\x22", "tnef"),
+        (0, b"ActiveMime", "ole"),
+        (0, b"ID;P", "sylk"),
         (0, b"vhdxfile", "disk-image"),
+        (0, b"KDMV", "disk-image"),
+        (0, b"QFI\xfb", "disk-image"),
+        (0, b"<<< Oracle VM VirtualBox", "disk-image"),
+        (3, b"NTFS    ", "disk-image"),
+        (54, b"FAT1", "disk-image"),
+        (82, b"FAT32", "disk-image"),
+        (512, b"EFI PART", "disk-image"),
+        (0x8001, b"CD001", "disk-image"),
+        (0x9301, b"CD001", "disk-image"),  # of raw sectors of 2352 octets
+        (0x8001, b"BEA01", "disk-image"),
+        (0x9801, b"NSR02", "disk-image"),
+        (0x9801, b"NSR03", "disk-image"),
         (0, b"conectix", "disk-image"),
         (0, b"\x1f\x8b\x08", "gzip"),
         (0, b"\x1f\x9d", "archive"),
@@ -198,8 +216,15 @@ SIGNATURES: tuple[tuple[int, bytes, frozenset[str]], ...] = tuple(
         (0, b"!<arch>\n", "archive"),
         (0, b"\xed\xab\xee\xdb", "archive"),
         (0, b"MSWIM\x00", "archive"),
+        (0, b"ALZ\x01", "archive"),
+        (0, b"EGGA", "archive"),
+        (0, b"SIT!", "archive"),
+        (0, b"StuffIt (c)", "archive"),
+        (0, b"SZDD\x88\xf0", "archive"),
+        (0, b"(This file must be converted with BinHex", "archive"),
         (0, b"\x89PNG\r\n\x1a\n", "image"),
         (0, b"\xff\xd8\xff", "image"),
         (0, b"GIF8", "image"),
+        (8, b"WEBP", "image"),
     )
 )

@@ -3,19 +3,18 @@
 Called by  checks.attachments, with the beginning of a content.
 Ends       with a MIME type or None; raises MagicError where libmagic is not there or gave up.
 Careful    `Magic` objects only: the package's other functions share cookies without a lock and
-           crash in threads. ctypes.util.find_library starts ldconfig and gcc: it is not asked.
-           pylibmagic changes environment and ctypes for everybody, so it is found but never
-           imported. libmagic parses hostile octets in C: a crash must cost one message only.
+           crash in threads. pylibmagic changes environment and ctypes for everybody, so it is
+           found but never imported. libmagic parses hostile octets in C: a crash must cost one
+           message only.
 """
 
-import contextlib
-import ctypes.util
 import functools
 import importlib.util
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from qscanner import libraries
 
 LOOKED_AT = 256 << 10  # octets: shorter pieces mislead libmagic, longer ones change nothing
 _SYSTEM = ("libmagic.so.1", "libmagic.dylib")
@@ -45,12 +44,10 @@ def type_of(content: bytes) -> str | None:
 def _magic() -> Any:
     """Load libmagic once: the system's, else the one that pylibmagic brings."""
     for library, database in _candidates():
-        try:
-            ctypes.CDLL(library)
-        except OSError:
+        if not libraries.can_be_loaded(library):
             continue
         try:
-            with _found_as(library):
+            with libraries.found_as(library):
                 import magic
             # Debian has two packages of this name; file(1)'s own has no Magic.
             return magic.Magic(mime=True, magic_file=database, uncompress=False)
@@ -68,18 +65,3 @@ def _candidates() -> Iterator[tuple[str, str | None]]:
     brought = importlib.util.find_spec("pylibmagic")
     for folder in (brought and brought.submodule_search_locations) or []:
         yield str(Path(folder) / "libmagic.so.1"), str(Path(folder) / "magic.mgc")
-
-
-_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def _found_as(library: str) -> Iterator[None]:
-    """Let find_library answer without starting programs, while the package is imported."""
-    with _lock:
-        asked = ctypes.util.find_library
-        ctypes.util.find_library = lambda name: library  # noqa: ARG005
-        try:
-            yield
-        finally:
-            ctypes.util.find_library = asked

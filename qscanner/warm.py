@@ -12,7 +12,7 @@ import base64
 import os
 from dataclasses import replace
 
-from qscanner import client, reply
+from qscanner import client, libarchive_members, macros, reply
 from qscanner.bench import Bench
 from qscanner.codec import envelope, frames
 from qscanner.deadline import Deadline
@@ -46,6 +46,8 @@ def warm(bench: Bench, log: Log, *, is_worker: bool) -> None:
 
     `is_worker`: nothing is forked from this process any more.
     """
+    macros.load()
+    libarchive_members.version()  # a child for each archive: it has what is loaded here
     try:
         _scan(
             replace(

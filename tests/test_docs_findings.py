@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "findings.md").read_text("utf-8")
 _ID = re.compile(rf'"((?:{"|".join(FINDING_KINDS)})\.[a-z0-9][a-z0-9-]*)"')
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 # Settings and files are called so too.
-_NO_FINDINGS = {"virus.engines", "virus.command", "spam.scorer", "spam.command", "spam.rspamd"}
+_NO_FINDINGS = {"virus.engines", "spam.scorer", "spam.command", "spam.rspamd", "spam.spamd"}
 _NO_FINDINGS |= {"magic.mgc"}
 
 

@@ -6,14 +6,16 @@ Careful    contents are handed on and forgotten; what the chain of archives in a
            bounded. A member's name becomes text in a path that is shown, never one that is opened.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from qscanner import archives, magic_kinds
+from qscanner import archives, documents, magic_kinds
 from qscanner import kinds as kinds_of
 from qscanner.archives import Budget, Member
 from qscanner.codec import names as naming
+from qscanner.codec import words
 from qscanner.codec.payload import Leaf
 from qscanner.deadline import Deadline
 from qscanner.mime import MimeLimits, View
@@ -27,6 +29,8 @@ _SHOWN_NAME = 200  # characters of a name in a path
 _SHOWN_PATH = 2000
 _STREAM_EXTENSIONS = {"tgz": ".tar", "tbz": ".tar", "tbz2": ".tar", "txz": ".tar", "svgz": ".svg"}
 _HEADER_FIRST = re.compile(rb"\s*(?:>?From |[!-9;-~]{1,80}[ \t]*:)")
+_SEEN_DEPTH = 8  # of archives in archives: deeper, virus scanners stop, and say nothing
+_MAX_WIDE = 8 << 20  # octets of UTF-16 that are also shown as UTF-8
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 
@@ -74,17 +78,34 @@ class _Walk:
         self._on_content = on_content
         self._deadline = deadline
         self._has_magic = True
+        self._views: list[View] = []
+        budget.check_time = deadline.remaining_s
+        budget.words = self._words
         self.parts: list[Part] = []
         self.findings: list[Finding] = []
 
     def leaves(self, view: View, inside: _Content | None = None) -> None:
         """Look at the leaves of a message, or of one inside a content."""
         prefix = f"{inside.path}/" if inside else ""
+        self._views.append(view)
         for leaf in view.leaves:
             if prefix and not self._budget.take_member():
                 self.findings.append(Finding(id="limit.archive-members", where=prefix))
                 return
             self._leaf(leaf, inside)
+
+    def _words(self) -> tuple[str, ...]:
+        """Give what may be passwords: words of the message at hand, then of those around it."""
+        subjects = (
+            header.decoded
+            for view in reversed(self._views)
+            for header in view.headers
+            if header.name.lower() == "subject"
+        )
+        texts = (
+            leaf.decode() for view in reversed(self._views) for leaf in view.leaves if leaf.is_text
+        )
+        return words.candidates("\n".join(itertools.islice(subjects, 8)), texts)
 
     def _leaf(self, leaf: Leaf, inside: _Content | None) -> None:
         path = f"{inside.path}/{leaf.path}" if inside else leaf.path
@@ -104,11 +125,7 @@ class _Walk:
     def _content(self, this: _Content) -> None:
         self._deadline.remaining_s()
         if this.content:
-            self._on_content(this.path, this.content, this.is_hidden)
-            wide = kinds_of.wide_codec(this.content)
-            if wide:  # Windows runs such text; engines look for octets
-                text = this.content.decode(wide, "replace").encode("utf-8", "replace")
-                self._on_content(this.path, text, True)
+            self._hand_on(this)
         kinds = self._kinds(this)
         has_secret = "ole" in kinds and _ENCRYPTED_OFFICE in this.content
         if has_secret:
@@ -125,15 +142,23 @@ class _Walk:
                 is_unreadable=this.is_unreadable,
             )
         )
-        if not this.is_encrypted and self._may_enter(this, kinds):
+        if this.content and self._may_enter(this, kinds):
             self._budget.held += len(this.content)
             self._inside(this, kinds)
             self._budget.held -= len(this.content)
 
+    def _hand_on(self, this: _Content) -> None:
+        self._on_content(this.path, this.content, this.is_hidden or this.depth > _SEEN_DEPTH)
+        wide = kinds_of.wide_codec(this.content)
+        if wide:  # Windows runs such text; engines look for octets
+            text = this.content[:_MAX_WIDE].decode(wide, "replace").encode("utf-8", "replace")
+            self._on_content(this.path, text, True)
+
     def _kinds(self, this: _Content) -> frozenset[str]:
         found = kinds_of.kinds(this.names, this.declared, this.content, self._by_magic(this))
         # A container's octets are its children's, an encrypted member's are not to be had.
-        is_without = this.is_container or this.is_encrypted or this.is_unreadable
+        is_locked = this.is_encrypted and not this.content
+        is_without = this.is_container or is_locked or this.is_unreadable
         return found - {"empty"} or frozenset({"unknown"}) if is_without else found
 
     def _by_magic(self, this: _Content) -> str | None:
@@ -151,7 +176,8 @@ class _Walk:
 
     def _may_enter(self, this: _Content, kinds: frozenset[str]) -> bool:
         """Say whether there is an inside, and whether the bounds allow to look at it."""
-        if this.is_container or not (_is_message(this, kinds) or kinds & _WITH_INSIDE):
+        is_archive = kinds & _WITH_INSIDE or archives.begins_like_one(this.content)
+        if this.is_container or not (is_archive or _is_message(this, kinds)):
             return False
         if this.depth >= self._budget.depth:
             self.findings.append(Finding(id="limit.archive-depth", where=this.path))
@@ -162,7 +188,10 @@ class _Walk:
         return True
 
     def _inside(self, this: _Content, kinds: frozenset[str]) -> None:
-        for found in archives.members(this.content, kinds, self._budget):
+        for found in itertools.chain(
+            archives.members(this.content, kinds, self._budget),
+            documents.members(this.content, kinds, self._budget),
+        ):
             if isinstance(found, Finding):
                 self.findings.append(replace(found, where=this.path))
             else:
@@ -204,9 +233,10 @@ class _Walk:
             for finding in inner.findings
         ]
         self.leaves(inner, this)
+        self._views.pop()
 
 
-_WITH_INSIDE = frozenset({"archive", *archives.NOT_OPENED})
+_WITH_INSIDE = archives.WITH_INSIDE | documents.WITH_INSIDE
 
 
 def _is_message(this: _Content, kinds: frozenset[str]) -> bool:

@@ -21,7 +21,12 @@ _CENTRAL = struct.Struct("<4sHHHHHHLLLHHHHHLL")  # 4.3.12
 _END = struct.Struct("<4sHHHHLLH")  # 4.3.16
 _LOCAL_MARK, _CENTRAL_MARK, _END_MARK = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
+_END64 = struct.Struct("<4sQHHLLQQQQ")  # 4.3.14
+_END64_MARK, _LOCATOR_OCTETS = b"PK\x06\x06", 20
 _UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5
+_MANY_VOLUMES = 1000  # more than that is no number of a volume
+_ZIP64, _FULL = 0x0001, 0xFFFFFFFF
+_AES_EXTRA, _AES_OCTETS = 0x9901, 7
 _PLAUSIBLE = re.compile(rb"PK\x03\x04.{4}[\x00-\x14\x5d-\x63]\x00", re.DOTALL)
 _METHODS = {*range(21), *range(93, 100)}
 _TRIES = 10  # marks that turn out to be none, for each entry that is allowed
@@ -32,18 +37,23 @@ _MAX_DIRECTORIES = 16
 
 @dataclass(slots=True, kw_only=True)
 class ZipEntry:
-    """One local header: names as written, methods that are said, where its packed octets begin.
+    """One local header: names as written, methods that are said, where it and its octets begin.
 
     `packed` and `crc` are what the directory says, else the header; None where nobody does.
+    `flags`, `time` and `aes` (WinZip's extra field) are what locks need.
     """
 
     names: list[str] = field(default_factory=list)
     methods: list[int] = field(default_factory=list)
+    at: int = 0
     data_at: int = 0
     packed: int | None = None
     unpacked: int | None = None
     crc: int | None = None
     is_encrypted: bool = False
+    flags: int = 0
+    time: int = 0
+    aes: bytes = b""
 
     @property
     def is_folder(self) -> bool:
@@ -55,7 +65,7 @@ class ZipEntry:
 class Listing:
     """All entries in their order, what is odd about them, and whether there are too many.
 
-    `lost` are names in a directory that lead to no local header.
+    `lost` are names in a directory that lead to no local header; `is_piece`: one volume of many.
     """
 
     entries: list[ZipEntry] = field(default_factory=list)
@@ -63,6 +73,7 @@ class Listing:
     lost: list[str] = field(default_factory=list)
     is_cut: bool = False
     has_directory: bool = False
+    is_piece: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,7 @@ class _Central:
     packed: int
     unpacked: int
     crc: int
+    aes: bytes
 
 
 def listing(content: bytes, *, most: int) -> Listing:
@@ -81,6 +93,7 @@ def listing(content: bytes, *, most: int) -> Listing:
     found = Listing()
     known: dict[int, ZipEntry] = {}
     for number, end_at in enumerate(_ends(content)):
+        found.is_piece |= _is_last_of_many(content, end_at)
         if any(at <= end_at < entry.data_at + (entry.packed or 0) for at, entry in known.items()):
             continue  # the directory of a zip that is stored in this one
         if number and known:
@@ -108,11 +121,19 @@ def _ends(content: bytes) -> Iterator[int]:
         yield at
 
 
+def _is_last_of_many(content: bytes, end_at: int) -> bool:
+    """Say whether the directory ends on another volume than the first (4.3.16)."""
+    disk = int.from_bytes(content[end_at + 4 : end_at + 6], "little")
+    return 0 < disk < _MANY_VOLUMES
+
+
 def _directory(content: bytes, end_at: int) -> Iterator[_Central]:
     if end_at + _END.size > len(content):
         return
     end = _END.unpack_from(content, end_at)
     size, offset = end[5], end[6]
+    if _FULL in (size, offset) or end[4] == _FULL >> 16:
+        end_at, size, offset = _end64(content, end_at) or (end_at, size, offset)
     start = end_at - size
     if start < 0 or content[start : start + 4] != _CENTRAL_MARK:
         start = offset
@@ -125,19 +146,31 @@ def _directory(content: bytes, end_at: int) -> Iterator[_Central]:
             return
         name_length, extra, comment = head[10:13]
         at += _CENTRAL.size
-        here = head[16] + shift
+        fields = dict(_fields(content[at + name_length : at + name_length + extra]))
+        unpacked, packed, said = _wide((head[9], head[8], head[16]), fields)
+        here = said + shift
         if not content.startswith(_LOCAL_MARK, max(here, 0)):
-            here = head[16]
+            here = said
         yield _Central(
             at=here,
             name=content[at : at + min(name_length, _MAX_NAME)],
             flags=head[3],
             method=head[4],
             crc=head[7],
-            packed=head[8],
-            unpacked=head[9],
+            packed=packed,
+            unpacked=unpacked,
+            aes=fields.get(_AES_EXTRA, b"")[:_AES_OCTETS],
         )
         at += name_length + extra + comment
+
+
+def _end64(content: bytes, end_at: int) -> tuple[int, int, int] | None:
+    """Give place, size and offset that the zip64 end of the directory says (4.3.14)."""
+    at = content.rfind(_END64_MARK, 0, max(0, end_at - _LOCATOR_OCTETS + len(_END64_MARK)))
+    if at < 0 or at + _END64.size > len(content):
+        return None
+    end = _END64.unpack_from(content, at)
+    return at, end[8], end[9]
 
 
 def _note(content: bytes, central: _Central, known: dict[int, ZipEntry], found: Listing) -> None:
@@ -157,6 +190,7 @@ def _note(content: bytes, central: _Central, known: dict[int, ZipEntry], found: 
         entry.packed, entry.unpacked, entry.crc = central.packed, central.unpacked, central.crc
     names = dict.fromkeys([*_texts(central.name, central.flags), *entry.names])
     entry.names = list(names)
+    entry.aes = entry.aes or (central.aes if len(central.aes) == _AES_OCTETS else b"")
     entry.methods = list(dict.fromkeys([*entry.methods, central.method]))
     entry.is_encrypted |= bool(central.flags & _ENCRYPTED) or central.method == _AES
 
@@ -173,16 +207,23 @@ def _local(content: bytes, at: int) -> ZipEntry | None:
     name_at = at + _LOCAL.size
     name = content[name_at : name_at + min(name_length, _MAX_NAME)]
     names = _texts(name, flags)
-    names += _unicode_paths(content[name_at + name_length : data_at])
+    fields = dict(_fields(content[name_at + name_length : data_at]))
+    names += _unicode_paths(fields)
+    unpacked, packed, _ = _wide((unpacked, packed, 0), fields)
+    aes = fields.get(_AES_EXTRA, b"")[:_AES_OCTETS]
     is_known = not flags & _SIZES_FOLLOW
     return ZipEntry(
         names=names,
         methods=[method],
+        at=at,
         data_at=data_at,
         packed=packed if is_known else None,
         unpacked=unpacked if is_known else None,
         crc=crc if is_known else None,
         is_encrypted=bool(flags & _ENCRYPTED) or method == _AES,
+        flags=flags,
+        time=head[4],
+        aes=aes if len(aes) == _AES_OCTETS else b"",
     )
 
 
@@ -194,14 +235,31 @@ def _texts(name: bytes, flags: int) -> list[str]:
     return both
 
 
-def _unicode_paths(extra: bytes) -> Iterator[str]:
-    """Give the names in Info-ZIP's Unicode Path extra fields (4.6.9)."""
+def _unicode_paths(fields: dict[int, bytes]) -> Iterator[str]:
+    """Give the name in Info-ZIP's Unicode Path extra field (4.6.9)."""
+    data = fields.get(_UNICODE_PATH, b"")
+    if len(data) > _UNICODE_PATH_HEAD:
+        yield readable(data[_UNICODE_PATH_HEAD:][:_MAX_NAME])
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give number and octets of each extra field (4.5.1)."""
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)
-        if kind == _UNICODE_PATH and size > _UNICODE_PATH_HEAD:
-            yield readable(extra[at + 4 + _UNICODE_PATH_HEAD : at + 4 + size][:_MAX_NAME])
+        yield kind, extra[at + 4 : at + 4 + size]
         at += 4 + size
+
+
+def _wide(said: tuple[int, int, int], fields: dict[int, bytes]) -> tuple[int, int, int]:
+    """Give sizes and offset, from the zip64 field where they do not fit into 32 bits (4.5.3)."""
+    rest = fields.get(_ZIP64, b"")
+    wide = []
+    for value in said:
+        if value == _FULL and len(rest) >= 8:  # noqa: PLR2004
+            value, rest = int.from_bytes(rest[:8], "little"), rest[8:]
+        wide.append(value)
+    return wide[0], wide[1], wide[2]
 
 
 def _add_unlisted(content: bytes, known: dict[int, ZipEntry], found: Listing, most: int) -> None:

@@ -109,7 +109,12 @@ def test_users_are_looked_up_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
     asked: list[str] = []
     now = [1000.0]
     root = pwd.getpwnam("root")
-    monkeypatch.setattr(pwd, "getpwnam", lambda name: (asked.append(name), root)[1])
+
+    def looked_up(name: str) -> pwd.struct_passwd:
+        asked.append(name)
+        return root
+
+    monkeypatch.setattr(pwd, "getpwnam", looked_up)
     monkeypatch.setattr(client, "_now", lambda: now[0])
     client.forget_users()
     for _ in range(3):

@@ -8,7 +8,12 @@ from tests.fakes.rspamd import answer
 
 def test_a_question() -> None:
     """Empty fields are left out, and whatever a stranger wrote stays one line."""
-    fields = [("From", b""), ("IP", "192.0.2.1"), ("User", "a\r\nRcpt: x"), ("Rcpt", "x" * 3000)]
+    fields: list[tuple[str, str | bytes]] = [
+        ("From", b""),
+        ("IP", "192.0.2.1"),
+        ("User", "a\r\nRcpt: x"),
+        ("Rcpt", "x" * 3000),
+    ]
     head = rspamd.question(12, fields)
     assert head.startswith(
         b"POST /checkv2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"

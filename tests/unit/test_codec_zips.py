@@ -1,7 +1,11 @@
 """codec.zips: every directory and every local header of zips, honest and lying."""
 
 import io
+import struct
 import zipfile
+import zlib
+
+import pytest
 
 from qscanner.codec import zips
 
@@ -87,3 +91,39 @@ def test_rubbish() -> None:
         b"PK\x03\x04",
     ):
         zips.listing(octets, most=10)
+
+
+def zip64(*, offset_is_wide: bool) -> bytes:
+    """Give a zip of one member whose sizes, and maybe the place of the directory, are 64 bits."""
+    full, name, content = 0xFFFFFFFF, b"a.exe", b"program"
+    crc, wide = zlib.crc32(content), struct.pack("<HHQQ", 1, 16, len(content), len(content))
+    common = (45, 0, 0, 0, 33, crc, full, full, len(name), len(wide))
+    local = struct.pack("<4sHHHHHLLLHH", b"PK\x03\x04", *common) + name + wide + content
+    central = struct.pack("<4sHHHHHHLLLHHHHHLL", b"PK\x01\x02", 45, *common, 0, 0, 0, 0, 0)
+    central += name + wide
+    at, size = len(local), len(central)
+    end = b""
+    if offset_is_wide:
+        end = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size, at)
+        end += struct.pack("<4sLQL", b"PK\x06\x07", 0, at + size, 1)
+        at = size = full
+    return (
+        local + central + end + struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 1, 1, size, at, 0)
+    )
+
+
+@pytest.mark.parametrize("offset_is_wide", [False, True])
+def test_zip64(offset_is_wide: bool) -> None:
+    """Sizes and places that do not fit into 32 bits are read from where they are; none is odd."""
+    found = zips.listing(zip64(offset_is_wide=offset_is_wide), most=9)
+    (entry,) = found.entries
+    assert (entry.names, entry.packed, entry.unpacked) == (["a.exe"], 7, 7)
+    assert found.odd == set()
+    assert found.has_directory
+
+
+def test_one_of_several_volumes() -> None:
+    """The directory says on which disk it is."""
+    content = bytearray(zip64(offset_is_wide=False))
+    content[content.index(b"PK\x05\x06") + 4] = 1
+    assert zips.listing(bytes(content), most=9).is_piece

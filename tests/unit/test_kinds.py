@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from qscanner.kinds import KINDS, is_plain_text, kinds, wide_codec
+from tests.fakes.compound import compound
 
 PE = bytes.fromhex("4d5a90000300")
 
@@ -16,6 +17,9 @@ def zipped(*names: str, before: bytes = b"") -> bytes:
         for name in names:
             archive.writestr(name, "x")
     return before + out.getvalue()
+
+
+OFFICE_WITH_ZIP = compound({"a": zipped("b")}) + bytes(512)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,40 @@ def zipped(*names: str, before: bytes = b"") -> bytes:
         pytest.param(b"-----BEGIN PGP MESSAGE-----", "encrypted-mail", id="pgp"),
         pytest.param(b"Hello", "text", id="text"),
         pytest.param(b"MZ is the mark of a program", "text", id="text about programs"),
+        pytest.param(
+            b"\x89PNG" + bytes(50) + b"MZ" + bytes(58) + b"\x40\0\0\0" + b"PE\0\0",
+            "pe",
+            id="program behind a picture",
+        ),
+        pytest.param(
+            b"\xff\xd8\xff" + bytes(50) + b"Rar!\x1a\7\0", "rar", id="rar behind a picture"
+        ),
+        pytest.param(b"\x89PNG" + zipped("a"), "zip", id="zip behind a picture"),
+        pytest.param(PE + b"\0" * 100 + b"xlAutoOpen\0", "xll", id="xll"),
+        pytest.param(b"\xca\xfe\xba\xbe\0\0\0\2", "macho", id="fat macho"),
+        pytest.param(PE + bytes(99_999) + b"<HTA:Application>", "hta", id="hta behind a program"),
+        pytest.param(
+            b"L\0\0\0\1\x14\2\0" + bytes(500) + b"<script>", "hta", id="page behind a shortcut"
+        ),
+        pytest.param(b"x" * 50_000 + b"<hta:application>", "hta", id="hta further down"),
+        pytest.param(b"WEB\r\n1\r\nhttp://a.example", "url", id="web query"),
+        pytest.param(
+            b'<?xml version="1.0"?>\n<libraryDescription xmlns="x">', "url", id="library-ms"
+        ),
+        pytest.param(b"screen mode id:i:2\r\nfull address:s:a.example\r\n", "url", id="rdp"),
+        pytest.param(
+            compound({"a": b"a"}, class_id=bytes.fromhex("84100c0000000000c000000000000046")),
+            "msi",
+            id="msi",
+        ),
+        pytest.param(b"ActiveMime\0\0", "ole", id="mso"),
+        pytest.param(b"ID;PWXL;N;E\r\n", "sylk", id="sylk"),
+        pytest.param(bytes(54) + b"FAT12   ", "disk-image", id="fat"),
+        pytest.param(b"KDMV\1\0", "disk-image", id="vmdk"),
+        pytest.param(b"<Relationships xmlns='x'>", "xml", id="xml without its declaration"),
+        pytest.param(b"#@~^AAAAAA==", "script", id="encoded script"),
+        pytest.param(b"var a = new ActiveXObject('WScript.Shell');", "script", id="jscript"),
+        pytest.param(b"SZDD\x88\xf0'3A", "archive", id="szdd"),
         pytest.param(b"\0\1\2\3", "unknown", id="unknown"),
         pytest.param(b"", "empty", id="empty"),
     ],
@@ -105,6 +143,25 @@ def test_by_type(type_: str) -> None:
     """Releases of libmagic, and senders, have several words for one thing."""
     assert kinds((), type_, b"\0", None) == {"pe"}
     assert kinds((), "", b"\0", type_) == {"pe"}
+
+
+@pytest.mark.parametrize(
+    ("names", "declared", "content", "kind"),
+    [
+        pytest.param(
+            (), "text/plain", b"var a = new ActiveXObject('WScript.Shell');", "script", id="script"
+        ),
+        pytest.param((), "text/plain", b"About <hta:application", "hta", id="hta"),
+        pytest.param((), "", b"\xca\xfe\xba\xbe\0\0\0\x34", "macho", id="java class"),
+        pytest.param((), "text/html", b"<html xmlns:o='x'><p>", "xml", id="page of Outlook"),
+        pytest.param((), "", OFFICE_WITH_ZIP, "zip", id="zip that Office keeps"),
+        pytest.param((), "image/png", b"\x89PNG MZ PE\0\0 Rar", "pe", id="letters in a picture"),
+        pytest.param(["a.csv"], "", b"ID;Name\n1;x\n", "sylk", id="table"),
+    ],
+)
+def test_what_it_is_not(names: tuple[str, ...], declared: str, content: bytes, kind: str) -> None:
+    """What people write about programs, and what only looks alike."""
+    assert kind not in kinds(names, declared, content, None)
 
 
 def test_union() -> None:
