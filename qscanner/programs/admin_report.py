@@ -23,7 +23,7 @@ _MAX_CHARS = 300  # of one line; names and findings may be long
 _MAX_LINES = 200  # of findings and of parts; --json has all
 _MAX_NAME_CHARS = 80
 _MEMBER = 2  # steps in the path of a part with a name; archive members have more
-_COLOURS = {
+COLOURS = {
     Action.ACCEPT: "green",
     Action.DEFER: "cyan",
     Action.QUARANTINE: "yellow",
@@ -35,19 +35,42 @@ _COLOURS = {
 def report_lines(report: Report, policy: Policy, *, file: str) -> list[str]:
     """Give what a person wants to know about one message: verdict, reasons, all that was seen."""
     verdict, facts = report.verdict, report.facts
-    rules = ", ".join(verdict.rules)
-    head = f" by {rules}" if rules else ""
-    lines = [f"{_safe(file)}: {_coloured(verdict.action)}{_safe(head)}  ({report.ms:.0f} ms)"]
-    lines += _rows("why", _whys(report, policy))
-    lines += _rows("reply", _reply(report))
-    if len({decided.action for decided in verdict.decisions}) > 1:
-        lines += _rows("to", _recipients(report))
-    lines += _rows("virus", _check(facts.virus))
-    lines += _rows("spam", _check(facts.spam))
+    lines = [f"{_safe(file)}: {_decided(report)}  ({report.ms:.0f} ms)"]
+    lines += _reasons(report, policy)
+    lines += check_lines(report)
     lines += _rows("finding", (_finding(f.id, f.where, f.detail) for f in facts.findings))
     lines += _rows("part", (_part(part) for part in facts.parts))
     lines += _rows("log-only", verdict.logged)
     lines += _rows("header", report.lines if verdict.action is Action.ACCEPT else ())
+    return lines
+
+
+def check_lines(report: Report) -> list[str]:
+    """Give what the virus engines and the spam scorer said."""
+    return [
+        *_rows("virus", _check(report.facts.virus)),
+        *_rows("spam", _check(report.facts.spam)),
+    ]
+
+
+def verdict_lines(report: Report, policy: Policy) -> list[str]:
+    """Give what becomes of it, by which rules, why, and what the sender hears."""
+    return [
+        *_rows("log-only", report.verdict.logged),
+        _decided(report),
+        *_reasons(report, policy),
+    ]
+
+
+def _decided(report: Report) -> str:
+    rules = ", ".join(report.verdict.rules)
+    return _coloured(report.verdict.action) + _safe(f" by {rules}" if rules else "")
+
+
+def _reasons(report: Report, policy: Policy) -> list[str]:
+    lines = [*_rows("why", _whys(report, policy)), *_rows("reply", _reply(report))]
+    if len({decided.action for decided in report.verdict.decisions}) > 1:
+        lines += _rows("to", _recipients(report))
     return lines
 
 
@@ -96,7 +119,7 @@ def _safe(text: str) -> str:
 
 
 def _coloured(action: Action) -> str:
-    return click.style(action.value, fg=_COLOURS[action], bold=True)
+    return click.style(action.value, fg=COLOURS[action], bold=True)
 
 
 def _whys(report: Report, policy: Policy) -> Iterator[str]:

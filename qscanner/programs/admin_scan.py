@@ -39,6 +39,7 @@ from qscanner.programs.admin_options import (
     settings,
 )
 from qscanner.programs.admin_report import failed_as_json, failed_lines, report_lines
+from qscanner.programs.admin_tree import Screen, tree_lines
 from qscanner.report import Mail, Report, as_json
 from qscanner.scan import scan as look
 from qscanner.spool import Message
@@ -62,6 +63,7 @@ class Job:
     envelope: Envelope
     client: Client
     is_json: bool
+    screen: Screen | None = None  # where a tree is to be drawn
 
 
 @click.command()
@@ -80,6 +82,7 @@ class Job:
 @click.option("--ip", metavar="A", default="", help="The address of the SMTP client.")
 @click.option("--auth", metavar="USER", default="", help="The user who authenticated.")
 @click.option("--relay", is_flag=True, help="As if RELAYCLIENT were set.")
+@click.option("-v", "is_tree", is_flag=True, help="Draw the tree of parts.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.pass_context
 def scan(
@@ -94,8 +97,13 @@ def scan(
         bench = Bench.of(settings())
     except Unusable as error:
         raise refused(error) from error
-    envelope = envelope_of(asked.pop("sender"), asked.pop("recipients"))
-    job = Job(bench=bench, envelope=envelope, client=client_of(**asked), is_json=is_json)
+    job = Job(
+        bench=bench,
+        envelope=envelope_of(asked.pop("sender"), asked.pop("recipients")),
+        screen=Screen.here() if asked.pop("is_tree") else None,
+        client=client_of(**asked),
+        is_json=is_json,
+    )
     context.exit(scan_all(files, job))
 
 
@@ -201,8 +209,14 @@ def _tell(file: str, found: Report | Failed, job: Job) -> None:
         case Report() if job.is_json:
             echo_json(as_json(found, file=file))
         case Report():
-            click.echo("\n".join(report_lines(found, job.bench.policy, file=file)) + "\n")
+            click.echo("\n".join(_lines(found, file, job)) + "\n")
         case Failed() if job.is_json:
             echo_json(failed_as_json(file, found.ending, found.why))
         case Failed():
             click.echo("\n".join(failed_lines(file, found.ending, found.why)) + "\n")
+
+
+def _lines(found: Report, file: str, job: Job) -> list[str]:
+    if job.screen is None:
+        return report_lines(found, job.bench.policy, file=file)
+    return tree_lines(found, job.bench.policy, file=file, screen=job.screen)

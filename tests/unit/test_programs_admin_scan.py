@@ -73,6 +73,17 @@ def test_told_to_people(desk: Desk) -> None:
         assert words in done.output, words
 
 
+def test_tree(desk: Desk) -> None:
+    """-v draws the tree of parts, and the verdict comes last; --json stays JSON."""
+    mail = desk.mail(mails.infected())
+    done = desk.run("scan", "-v", mail)
+    assert done.exit_code == 1
+    assert "`- 2  eicar.com.txt" in done.output
+    assert "x virus.yara  Eicar_Test_String  (reject: infected)" in done.output
+    assert done.output.index("eicar.com.txt") < done.output.index("reject by infected")
+    assert len(objects(desk.run("scan", "-v", "--json", mail))) == 1
+
+
 def test_standard_input(desk: Desk) -> None:
     """ "-" is a message on standard input."""
     done = desk.run("scan", "--json", "-", given=b"")
