@@ -59,6 +59,15 @@ class Direction(enum.Enum):
     LOCAL = "local"
 
 
+class Release(enum.Enum):
+    """Who may let out what is held, from nobody to the most people."""
+
+    NOBODY = "nobody"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    RECIPIENT = "recipient"
+
+
 class Where(enum.Enum):
     """How a part is placed in its message."""
 
@@ -138,6 +147,22 @@ class Part:
     is_unreadable: bool = False
 
 
+class Markup(enum.Enum):
+    """What a text is written in."""
+
+    PLAIN = "plain"
+    HTML = "html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text part, decoded: what a reader would be shown, HTML still with its tags."""
+
+    path: str
+    markup: Markup
+    text: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What the spam scorer said."""
@@ -173,6 +198,7 @@ class Facts:
     octets: int  # of the message
     headers: tuple[Header, ...] = ()
     parts: tuple[Part, ...] = ()
+    texts: tuple[Text, ...] = ()  # only where a rule asks about texts
     findings: tuple[Finding, ...] = ()
     virus: CheckResult | None = None  # None: no engine is configured
     spam: CheckResult | None = None
@@ -184,6 +210,8 @@ class Decision:
 
     action: Action
     rules: tuple[str, ...] = ()
+    redirect_to: tuple[bytes, ...] = ()  # who gets it instead, where it is accepted
+    copy_to: tuple[bytes, ...] = ()  # who gets it as well, where it is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +231,8 @@ class Verdict:
     without recipients is `action` and `rules` alone. `rules` decided, most severe first;
     `logged` hit in mode log-only. `reply` is the text for a refusal, without D/Z.
     `why` explains the verdict in one sentence for the log and the review.
+    `detected` are the detecting rules that hit, `tags` and `total` what they left: all tags and
+    the highest total where recipients differ. `release` says who may let out what is held.
     """
 
     action: Action
@@ -213,3 +243,7 @@ class Verdict:
     why: str = ""
     keep: bool = False
     edits: Edits = Edits()
+    detected: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    total: float = 0.0
+    release: Release = Release.ADMIN

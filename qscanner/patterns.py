@@ -8,6 +8,7 @@ Careful    RE2 has no lookaround and no backreference, which is why it cannot be
 """
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,10 @@ from qscanner.codec.text import without_surrogates
 
 MAX_PATTERN_CHARS = 4000
 MAX_PROGRAM_SIZE = 10_000  # RE2's steps; above it, one text could take seconds
+MAX_STEPS_FOR_TEXTS = 500  # of patterns for whole texts, which are sixteen times as long
 MAX_TEXT_CHARS = 1 << 16
 _HALF = MAX_TEXT_CHARS // 2
+_JOINED = 32  # patterns that are searched as one
 
 
 class PatternError(ValueError):
@@ -34,9 +37,11 @@ class Pattern:
 
     def search(self, text: str) -> bool:
         """Say whether the pattern is anywhere in the text; of a long one, in its two ends."""
-        if len(text) > MAX_TEXT_CHARS:
-            text = text[:_HALF] + text[-_HALF:]
-        return self._program.search(without_surrogates(text).encode()) is not None
+        return self._program.search(as_octets(_ends(text))) is not None
+
+    def search_octets(self, octets: bytes) -> bool:
+        """Say whether the pattern is anywhere in text that as_octets() gave, however long."""
+        return self._program.search(octets) is not None
 
     def first(self, text: str) -> str | None:
         """Give the first group of the pattern's first match, else all of it; None for no match."""
@@ -45,6 +50,71 @@ class Pattern:
             return None
         octets = found.group(1) if self._program.groups else found.group()
         return (octets or b"").decode("utf-8", "replace")
+
+
+class Patterns:
+    """Many patterns that are searched together: most texts hit none of them.
+
+    They are joined to a few larger ones, and only where such a one hits each of its members is
+    tried. What cannot be joined is tried by itself.
+    """
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        distinct = {id(each): each for each in patterns}
+        self._groups = tuple(_grouped(list(distinct.values())))
+
+    def hits(self, texts: Iterable[str]) -> list[Pattern]:
+        """Give those patterns that search() would find in one of the texts."""
+        return self.hits_in_octets([as_octets(_ends(text)) for text in texts])
+
+    def hits_in_octets(self, all_octets: Collection[bytes]) -> list[Pattern]:
+        """Give those patterns that search_octets() would find in one of the texts."""
+        return [
+            pattern
+            for joined, members in self._groups
+            if any(joined.search(octets) is not None for octets in all_octets)
+            for pattern in members
+            if any(pattern.search_octets(octets) for octets in all_octets)
+        ]
+
+
+def _grouped(patterns: list[Pattern]) -> Iterator[tuple[Any, tuple[Pattern, ...]]]:
+    """Give joined programs with their members: at most _JOINED, and fewer where they are large."""
+    # An open quotation, \Q, would swallow what follows it.
+    for each in patterns:
+        if "\\Q" in _source(each):
+            yield each._program, (each,)
+    others = [each for each in patterns if "\\Q" not in _source(each)]
+    for start in range(0, len(others), _JOINED):
+        yield from _joined(others[start : start + _JOINED])
+
+
+def _source(pattern: Pattern) -> str:
+    source: str = pattern._program.pattern.decode()
+    return source
+
+
+def _joined(patterns: list[Pattern]) -> Iterator[tuple[Any, tuple[Pattern, ...]]]:
+    if len(patterns) == 1:
+        yield patterns[0]._program, (patterns[0],)
+        return
+    try:
+        joined = _program("|".join(f"(?:{_source(each)})" for each in patterns))
+    except PatternError:  # too large
+        half = len(patterns) // 2
+        yield from _joined(patterns[:half])
+        yield from _joined(patterns[half:])
+    else:
+        yield joined, tuple(patterns)
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARS else text[:_HALF] + text[-_HALF:]
+
+
+def as_octets(text: str) -> bytes:
+    """Give text in the form that search_octets() takes: for many patterns, made once."""
+    return without_surrogates(text).encode()
 
 
 def compile(pattern: str) -> Pattern:
@@ -57,6 +127,14 @@ def compile(pattern: str) -> Pattern:
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"the pattern is longer than {MAX_PATTERN_CHARS} characters")
     return Pattern(pattern, _program(pattern))
+
+
+def compile_for_texts(pattern: str) -> Pattern:
+    """Give a pattern that may be searched in whole texts: as compile(), but of less size."""
+    found = compile(pattern)
+    if found._program.programsize > MAX_STEPS_FOR_TEXTS:
+        raise PatternError(_TOO_LARGE)
+    return found
 
 
 def compile_capturing(pattern: str) -> Pattern:

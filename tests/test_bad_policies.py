@@ -34,4 +34,4 @@ def test_what_is_said_of(case: str, tmp_path: Path) -> None:
 
 def test_there_are_cases() -> None:
     """The folder was found: no silent nothing."""
-    assert len(CASES) >= 25
+    assert len(CASES) >= 40

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qscanner.model import Action, Direction, Where
-from qscanner.policy import questions, sentence
+from qscanner.model import Action, Direction, Release, Where
+from qscanner.policy import questions, scopes, sentence
 from qscanner.policy.decide import INFECTED, SPAM_UNAVAILABLE, UNSCANNABLE, VIRUS_UNAVAILABLE
 from qscanner.policy.read import FILE_KEYS, load
 from qscanner.policy.rules import Mode
@@ -24,6 +24,7 @@ BLOCKS = [("policy.md", each) for each in _BLOCK.findall(PAGE)] + [
 ]
 ENTRIES = {
     "name_in": ".exe", "ip_in": "192.0.2.0/24", "domain_in": "example.org",
+    "link_domain_in": "example.org",
 }  # fmt: skip
 
 
@@ -55,8 +56,8 @@ def test_the_example_of_a_list_loads(tmp_path: Path) -> None:
 
 KEYS = sorted(
     {
-        *FILE_KEYS, *sentence.RULE_KEYS, *sentence.NOT_YET, *questions.WHEN_KEYS,
-        *questions.WHEN_NOT_YET, *questions.HEADER_KEYS,
+        *FILE_KEYS, *sentence.RULE_KEYS, *sentence.NOT_YET, *scopes.WHEN_KEYS,
+        *questions.HEADER_KEYS, *questions.BODY_KEYS, *questions.TOTAL_KEYS,
         *questions.PART_KEYS, *questions.SPAM_KEYS,
     }
     - {"rule", "test", "schema"}
@@ -69,7 +70,7 @@ def test_every_key_is_named(key: str) -> None:
     assert re.search(rf"`{key}\b[^`]*`", PAGE), f"docs/policy.md says nothing about {key}"
 
 
-@pytest.mark.parametrize("key", sorted(set(KEYS) - {*sentence.NOT_YET, *questions.WHEN_NOT_YET}))
+@pytest.mark.parametrize("key", sorted(set(KEYS) - {*sentence.NOT_YET}))
 def test_every_key_has_an_example(key: str) -> None:
     """In a block that loads, or in the table beside its meaning."""
     examples = "".join(block for _, block in BLOCKS) + "".join(
@@ -80,7 +81,7 @@ def test_every_key_has_an_example(key: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [each.value for kind in (Action, Direction, Where, Mode) for each in kind]
+    [each.value for kind in (Action, Direction, Where, Mode, Release) for each in kind]
     + [
         INFECTED,
         UNSCANNABLE,

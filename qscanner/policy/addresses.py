@@ -8,6 +8,7 @@ Careful    an address is whatever a stranger sent: any octets. Matching ignores 
 """
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from qscanner.codec.text import readable
 
 MAX_LABELS = 32  # of a domain, from its end, that @.domain looks at
 FOREVER = datetime.date.max
+_NO_ADDRESS = re.compile(r'[\s<>,;"]')
+_NEVER = datetime.date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ class Addresses:
     def has(self, address: Address, today: datetime.date) -> bool:
         """Say whether a pattern matches the address and has not expired."""
         return self.has_whole(address.whole, today) or self.has_domain(address.domain, today)
+
+    def pattern_of(self, address: Address, today: datetime.date) -> str | None:
+        """Give the pattern that matches the address, as an admin writes it; None where none."""
+        if self.has_whole(address.whole, today):
+            return address.whole
+        if not self.has_domain(address.domain, today):
+            return None
+        if self.domains.get(address.domain, _NEVER) >= today:
+            return f"@{address.domain}"
+        above = domains_above(address.domain)
+        return next(f"@.{name}" for name in above if self.below.get(name, _NEVER) >= today)
 
     def has_whole(self, whole: str, today: datetime.date) -> bool:
         """Say so of the patterns that name a whole address."""
@@ -126,7 +140,7 @@ def domain_pattern(text: str) -> str:
 def _domain(domain: str, text: str) -> str:
     """Give @domain or @.domain without end dots, where that can be one."""
     name = domain.removeprefix(".").rstrip(".")
-    if not name or ".." in name or any(char.isspace() or char in '<>,;"' for char in text):
+    if not name or ".." in name or _NO_ADDRESS.search(text):
         raise ValueError(f'"{text}" has no usable domain')
     if name.count(".") >= MAX_LABELS:
         raise ValueError(f'"{text}" has more than {MAX_LABELS} labels')

@@ -3,6 +3,7 @@
 Called by  policy.questions makes them, decide asks them.
 Ends       holds() says yes or no; it raises nothing, whatever the evidence holds.
 Careful    several values of one key are OR. What is not known (no address, no score) is "no".
+           because() quotes strangers: whoever prints it makes it printable first.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from qscanner.patterns import Pattern
 from qscanner.policy.addresses import Addresses
 from qscanner.policy.evidence import Evidence
 from qscanner.policy.networks import Networks
+
+MAX_QUOTED_CHARS = 80
 
 
 class Condition(Protocol):
@@ -27,6 +30,10 @@ class Condition(Protocol):
         """Say whether the message is meant."""
         ...
 
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests, in words, whether it holds or not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
@@ -38,6 +45,13 @@ class Sender:
     def holds(self, evidence: Evidence) -> bool:
         """Say whether the message is meant."""
         return self.addresses.has(evidence.sender, evidence.today)
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        whole = evidence.sender.whole
+        told = f"the sender is {quoted(whole)}" if whole else "the sender is empty"
+        pattern = self.addresses.pattern_of(evidence.sender, evidence.today)
+        return told if pattern is None or pattern == whole else f"{told}, in {quoted(pattern)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,10 @@ class Directions:
         """Say whether the message is meant."""
         return evidence.facts.client.direction in self.directions
 
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        return f"the direction is {evidence.facts.client.direction.value}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ip:
@@ -63,6 +81,10 @@ class Ip:
         """Say whether the message is meant."""
         return evidence.ip is not None and self.networks.has(evidence.ip, evidence.today)
 
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        return f"the client is {evidence.ip or 'without a known address'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
@@ -74,6 +96,10 @@ class Relay:
     def holds(self, evidence: Evidence) -> bool:
         """Say whether the message is meant."""
         return evidence.facts.client.is_relay is self.is_relay
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        return f"the client {'may' if evidence.facts.client.is_relay else 'may not'} relay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +115,11 @@ class Env:
         value = evidence.facts.client.environment.get(self.variable)
         return value is not None and any(pattern.search(value) for pattern in self.patterns)
 
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        value = evidence.facts.client.environment.get(self.variable)
+        return f"{self.variable} is {'not set' if value is None else quoted(value)}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
@@ -101,6 +132,10 @@ class Size:
     def holds(self, evidence: Evidence) -> bool:
         """Say whether the message is meant."""
         return within(evidence.facts.octets, over=self.over, under=self.under)
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        return f"the message has {evidence.facts.octets} octets"
 
 
 def within(octets: int, *, over: int | None, under: int | None) -> bool:
@@ -119,6 +154,16 @@ class Findings:
         """Say whether the message is meant."""
         return any(self.speaks_of(id_) for id_ in evidence.findings)
 
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        meant = next((id_ for id_ in evidence.findings if self.speaks_of(id_)), None)
+        if meant is None:
+            return f"found was {', '.join(evidence.findings) or 'nothing'}"
+        found = next((each for each in evidence.facts.findings if each.id == meant), None)
+        where = f" in {quoted(found.where)}" if found and found.where else ""
+        detail = f": {quoted(found.detail)}" if found and found.detail else ""
+        return f"{meant} was found{where}{detail}"
+
     def speaks_of(self, finding_id: str) -> bool:
         """Say whether a finding with this id is meant."""
         return any(glob.search(finding_id) for glob in self.globs)
@@ -134,6 +179,14 @@ class Viruses:
     def holds(self, evidence: Evidence) -> bool:
         """Say whether the message is meant."""
         return any(self.speaks_of(virus) for virus in evidence.viruses)
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        meant = [virus for virus in evidence.viruses if self.speaks_of(virus)]
+        names = ", ".join(quoted(virus) for virus in meant or evidence.viruses if virus)
+        return (
+            f"the virus found is {names or 'without a name'}" if evidence.viruses else "no virus"
+        )
 
     def speaks_of(self, virus: str) -> bool:
         """Say whether a virus of this name is meant."""
@@ -161,3 +214,17 @@ class Spam:
             and (self.over_required is None or said.score - said.threshold >= self.over_required)
             and (not self.rules or any(p.search(rule) for p in self.rules for rule in said.rules))
         )
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests."""
+        said = evidence.score
+        if said is None:
+            return "the message has no score"
+        meant = [rule for rule in said.rules if any(each.search(rule) for each in self.rules)]
+        hit = f", {', '.join(map(quoted, meant))} hit" if meant else ""
+        return f"the score is {said.score:g} of {said.threshold:g}{hit}"
+
+
+def quoted(text: str) -> str:
+    """Give what a stranger wrote in quotes, cut to a length that fits a line."""
+    return f'"{text}"' if len(text) <= MAX_QUOTED_CHARS else f'"{text[:MAX_QUOTED_CHARS]}…"'

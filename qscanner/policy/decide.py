@@ -1,25 +1,30 @@
 """Findings and failures -> verdict, per recipient. This is where the promises become decisions.
 
-Called by  scan, once per message; matches() by whoever explains a rule.
+Called by  scan, once per message; meets() and marks_of() by whoever explains a rule.
 Ends       with a Verdict; raises nothing, whatever the facts hold.
 Careful    what no rule speaks of never passes in silence: the rules below whose ids begin with
            "default." stand in the log and the header like those of the admin.
 
-In this order: the rules that meet a recipient; of these the ones that decide (one with `final`
-silences the others, but nothing silences a virus); the most severe of their actions; then what
-the recipients' decisions make of each other.
+In this order: the marks that detecting rules leave for a recipient; the rules that meet the
+recipient; of these the ones that decide (one with `final` silences the others, but nothing
+silences a virus); the most severe of their actions; then what the recipients' decisions make of
+each other, which together.verdict() says.
 """
 
 import datetime
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from qscanner.model import Action, CheckResult, Decision, Edits, Facts, Outcome, Verdict
+from qscanner.model import Action, CheckResult, Facts, Outcome, Verdict
+from qscanner.policy import marks, together
 from qscanner.policy.conditions import Findings, Viruses
-from qscanner.policy.evidence import Evidence
-from qscanner.policy.reach import groups, hits_of, reach_of
-from qscanner.policy.rules import Mode, Policy, Rule
+from qscanner.policy.evidence import Evidence, Marks
+from qscanner.policy.reach import Hits, Reach, groups, hits_of, reach_of
+from qscanner.policy.rules import Detector, Index, Mode, Policy, Rule, Sentence
+from qscanner.policy.together import Judged
 
+S = TypeVar("S", bound=Sentence)
 INFECTED = "default.infected"
 UNSCANNABLE = "default.unscannable"
 VIRUS_UNAVAILABLE = "default.virus-unavailable"
@@ -39,46 +44,74 @@ class OnFailure:
     virus_rule: str = VIRUS_UNAVAILABLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """What becomes of it for the recipients at these places, and the rules that decided."""
-
-    places: tuple[int, ...]
-    action: Action
-    rules: tuple[Rule, ...]  # most severe first, then in reading order
-
-
 def decide(
-    policy: Policy, facts: Facts, on_failure: OnFailure, *, today: datetime.date | None = None
+    policy: Policy,
+    facts: Facts,
+    on_failure: OnFailure,
+    *,
+    today: datetime.date | None = None,
+    at: datetime.time | None = None,
 ) -> Verdict:
-    """Give what becomes of the message. `today` is the day that list entries expire by."""
-    evidence = Evidence(facts, today or _today())
-    reached = [
-        (rule, reach) for rule in policy.rules if (reach := reach_of(rule, evidence)) is not None
-    ]
-    sets = (each for _, reach in reached for each in reach.sets)
-    judged: list[_Judged] = []
+    """Give what becomes of the message.
+
+    `today` is the day that list entries expire by, `at` the local time of day; else the clock's.
+    """
+    evidence = _evidence(facts, today, at)
+    detectors = _reached(policy.detectors, policy.detector_index, evidence)
+    reached = _reached(policy.rules, policy.rule_index, evidence)
+    sets = (each for _, reach in (*detectors, *reached) for each in reach.sets)
+    asked = {each for _, reach in reached for each in reach.marks} if policy.detectors else set()
+    judged: list[Judged] = []
     logged: dict[str, None] = {}
     for hits, places in groups(facts.envelope.recipients, sets, evidence.today).items():
-        met = [rule for rule, reach in reached if reach.includes(hits)]
-        logged.update((rule.id, None) for rule in met if rule.mode is Mode.LOG_ONLY)
+        detected = [rule for rule, reach in detectors if reach.includes(hits)]
+        left = _marks(detected)
+        known = hits.union(each for each in asked if each.holds_of(left)) if asked else hits
+        met = [rule for rule, reach in reached if reach.includes(known)]
+        logged.update((each.id, None) for each in (*detected, *met) if each.mode is Mode.LOG_ONLY)
         deciding = _deciding(met, evidence, on_failure)
-        judged.append(_judge(tuple(places), deciding))
-    order = {rule.id: place for place, rule in enumerate(policy.rules)}
-    return _verdict(judged, evidence, order, sorted(logged, key=order.__getitem__))
+        acting = tuple(each.id for each in detected if each.mode is Mode.ON)
+        judged.append(together.judge(tuple(places), deciding, marks=left, detected=acting))
+    return together.verdict(judged, facts, policy, logged=frozenset(logged))
+
+
+def _evidence(facts: Facts, today: datetime.date | None, at: datetime.time | None) -> Evidence:
+    now = datetime.datetime.now(tz=datetime.UTC).astimezone()
+    return Evidence(facts, today or now.date(), now.time() if at is None else at)
+
+
+def _reached(rules: Sequence[S], index: Index | None, evidence: Evidence) -> list[tuple[S, Reach]]:
+    """Give the rules that the message itself does not rule out, and whom they mean."""
+    asked = rules if index is None else [rules[place] for place in index.candidates(evidence)]
+    return [(rule, reach) for rule in asked if (reach := reach_of(rule, evidence)) is not None]
+
+
+def _marks(detected: Iterable[Detector]) -> Marks:
+    return marks.marks((each.score, each.tag) for each in detected if each.mode is Mode.ON)
+
+
+def marks_of(policy: Policy, evidence: Evidence, recipient: bytes | None) -> Marks:
+    """Give what detecting rules leave for the recipient; None is one that no `to` names."""
+    return _marks(each for each in policy.detectors if meets(each, evidence, recipient))
+
+
+def meets(rule: Sentence, evidence: Evidence, recipient: bytes | None) -> bool:
+    """Say whether the rule meets the message for the recipient, with the marks of the evidence."""
+    reach = reach_of(rule, evidence)
+    if reach is None:
+        return False
+    hits: Hits = hits_of(recipient, reach.sets, evidence.today)
+    return reach.includes(hits.union(each for each in reach.marks if each.holds(evidence)))
 
 
 def matches(
-    rule: Rule, facts: Facts, recipient: bytes | None, *, today: datetime.date | None = None
+    rule: Sentence, facts: Facts, recipient: bytes | None, *, today: datetime.date | None = None
 ) -> bool:
-    """Say whether the rule meets the message for the recipient; None is one that no `to` names."""
-    evidence = Evidence(facts, today or _today())
-    reach = reach_of(rule, evidence)
-    return reach is not None and reach.includes(hits_of(recipient, reach.sets, evidence.today))
+    """Say whether the rule meets the message now; None is a recipient that no `to` names.
 
-
-def _today() -> datetime.date:
-    return datetime.datetime.now(tz=datetime.UTC).astimezone().date()
+    Nothing is tagged then, and the total is 0: whoever has detecting rules asks meets().
+    """
+    return meets(rule, _evidence(facts, today, None), recipient)
 
 
 def _deciding(met: list[Rule], evidence: Evidence, on_failure: OnFailure) -> list[Rule]:
@@ -159,123 +192,3 @@ def _failed(result: CheckResult | None, id_: str, action: Action) -> list[Rule]:
 
 def _own(id_: str, action: Action, why: str) -> Rule:
     return Rule(id=id_, action=action, file="", number=0, why=why)
-
-
-def _judge(places: tuple[int, ...], deciding: list[Rule]) -> _Judged:
-    rules = _by_severity(deciding)
-    return _Judged(places=places, action=rules[0].action if rules else Action.ACCEPT, rules=rules)
-
-
-def _by_severity(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Give the rules, most severe first; those of the same action stay in their order."""
-    return tuple(sorted(rules, key=lambda rule: -rule.action.severity))
-
-
-def _verdict(
-    judged: list[_Judged], evidence: Evidence, order: dict[str, int], logged: list[str]
-) -> Verdict:
-    """Give what the decisions for all recipients come to together."""
-    notes: list[str] = []
-    if evidence.facts.client.is_host:
-        judged = _instead(judged, Action.REJECT, notes, "mail of this host is held, not refused")
-    if len({each.action for each in judged}) > 1:
-        judged = _instead(judged, Action.REJECT, notes, "held for some instead of refused")
-    together = {rule.id: rule for each in judged for rule in each.rules}
-    # The program's own rules are read last.
-    rules = _by_severity(
-        sorted(together.values(), key=lambda each: order.get(each.id, len(order)))
-    )
-    if any(each.action is Action.DEFER for each in judged):
-        judged = _defer_all(judged, notes)
-    action = min((each.action for each in judged), key=lambda each: each.severity)
-    edits = _edits(judged, notes)
-    return Verdict(
-        action=action,
-        decisions=_decisions(judged, len(evidence.facts.envelope.recipients)),
-        rules=tuple(rule.id for rule in rules),
-        logged=tuple(logged),
-        reply=_reply(action, rules),
-        why=_why(rules, notes),
-        keep=any(_is_kept(each) for each in judged),
-        edits=edits,
-    )
-
-
-def _instead(judged: list[_Judged], action: Action, notes: list[str], note: str) -> list[_Judged]:
-    """Give the same with quarantine instead of the action."""
-    if any(each.action is action for each in judged):
-        notes.append(note)
-    return [
-        replace(each, action=Action.QUARANTINE) if each.action is action else each
-        for each in judged
-    ]
-
-
-def _defer_all(judged: list[_Judged], notes: list[str]) -> list[_Judged]:
-    """Give a deferral for everybody: one queue run has one answer, and the sender tries again."""
-    first = next(each for each in judged if each.action is Action.DEFER)
-    if any(each.action is not Action.DEFER for each in judged):
-        notes.append("deferred for all recipients because of some")
-    return [
-        each
-        if each.action is Action.DEFER
-        else replace(each, action=Action.DEFER, rules=first.rules)
-        for each in judged
-    ]
-
-
-def _decisions(judged: list[_Judged], count: int) -> tuple[Decision, ...]:
-    decisions = [Decision(action=Action.QUARANTINE)] * count
-    for each in judged:
-        same = Decision(action=each.action, rules=tuple(rule.id for rule in each.rules))
-        for place in each.places:
-            decisions[place] = same
-    return tuple(decisions)
-
-
-def _edits(judged: list[_Judged], notes: list[str]) -> Edits:
-    """Give the changes on which all recipients agree for whom the message is accepted."""
-    wanted = [_edits_of(each.rules) for each in judged if each.action is Action.ACCEPT]
-    if not wanted:
-        return Edits()
-    agreed = Edits(
-        add_headers=tuple(
-            each
-            for each in wanted[0].add_headers
-            if all(each in other.add_headers for other in wanted)
-        ),
-        subject_prefix=wanted[0].subject_prefix
-        if len({each.subject_prefix for each in wanted}) == 1
-        else "",
-    )
-    if any(each != agreed for each in wanted):
-        notes.append("changes that not all recipients share were left out")
-    return agreed
-
-
-def _edits_of(rules: tuple[Rule, ...]) -> Edits:
-    """Give the changes that rules ask for: all lines, each once, and the first subject prefix."""
-    lines = dict.fromkeys(line for rule in rules for line in rule.edits.add_headers)
-    prefixes = (rule.edits.subject_prefix for rule in rules)
-    return Edits(
-        add_headers=tuple(lines), subject_prefix=next((each for each in prefixes if each), "")
-    )
-
-
-def _reply(action: Action, rules: tuple[Rule, ...]) -> str | None:
-    """Give the text of the first rule that asked for the refusal and has one."""
-    if action not in (Action.REJECT, Action.DEFER):
-        return None
-    return next((rule.reply for rule in rules if rule.action is action and rule.reply), None)
-
-
-def _is_kept(judged: _Judged) -> bool:
-    """Say whether a copy is to be kept of what is refused or discarded."""
-    return judged.action in (Action.REJECT, Action.DISCARD) and any(
-        rule.keep for rule in judged.rules
-    )
-
-
-def _why(rules: tuple[Rule, ...], notes: list[str]) -> str:
-    first = [rules[0].why or f'rule "{rules[0].id}"'] if rules else ["no rule met it"]
-    return "; ".join(first + notes)

@@ -10,8 +10,11 @@ import datetime
 import functools
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from qscanner.model import Facts, Header, Outcome, Score
+from qscanner.codec.htmltext import Link, Page, page
+from qscanner.model import Facts, Header, Markup, Outcome, Score
+from qscanner.patterns import Pattern, as_octets
 from qscanner.policy.addresses import Address
 from qscanner.policy.mailboxes import Mailbox, mailboxes
 from qscanner.policy.networks import Host, host
@@ -22,12 +25,33 @@ _COARSE_CHARS = 256
 _BETWEEN_WORDS = re.compile(r"[\s<>,;\"()]+")
 
 
-class Evidence:
-    """The facts of one message on one day."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What detecting rules gave for one recipient: the sum of their scores, and their tags."""
 
-    def __init__(self, facts: Facts, today: datetime.date) -> None:
+    total: float = 0.0
+    tags: frozenset[str] = frozenset()
+
+
+NO_MARKS = Marks()
+_NOON = datetime.time(12)
+
+
+class Evidence:
+    """The facts of one message, on one day at one local time."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        today: datetime.date,
+        at: datetime.time = _NOON,
+        *,
+        marks: Marks = NO_MARKS,
+    ) -> None:
         self.facts = facts
         self.today = today
+        self.at = at
+        self.marks = marks
         self.sender = Address.of(facts.envelope.sender)
         self._mailbox_chars = 0
         self._mailboxes: dict[Header, tuple[Mailbox, ...]] = {}
@@ -70,6 +94,34 @@ class Evidence:
     def score(self) -> Score | None:
         """What the spam scorer said, None where it said nothing."""
         return self.facts.spam.score if self.facts.spam else None
+
+    @functools.cached_property
+    def _pages(self) -> tuple[Page, ...]:
+        return tuple(map(page, self.facts.texts))
+
+    @functools.cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The links of all texts."""
+        return tuple(link for each in self._pages for link in each.links)
+
+    def is_shown(self, pattern: Pattern) -> bool:
+        """Say whether a reader of one of the texts sees what the pattern means."""
+        return any(pattern.search_octets(octets) for octets in self.shown)
+
+    def is_in_html(self, pattern: Pattern) -> bool:
+        """Say whether the pattern is in one of the texts in HTML, tags and all."""
+        return any(pattern.search_octets(octets) for octets in self.html)
+
+    @functools.cached_property
+    def shown(self) -> tuple[bytes, ...]:
+        """What a reader sees of each text, for Pattern.search_octets()."""
+        return tuple(as_octets(each.visible) for each in self._pages)
+
+    @functools.cached_property
+    def html(self) -> tuple[bytes, ...]:
+        """Each text in HTML, tags and all, for Pattern.search_octets()."""
+        texts = (each for each in self.facts.texts if each.markup is Markup.HTML)
+        return tuple(as_octets(each.text) for each in texts)
 
     def headers(self, name: str) -> tuple[Header, ...]:
         """Give the fields of that name, which is in lower case."""

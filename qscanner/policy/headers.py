@@ -12,6 +12,7 @@ from qscanner.codec.text import without_surrogates
 from qscanner.model import Header
 from qscanner.patterns import Pattern
 from qscanner.policy.addresses import Addresses
+from qscanner.policy.conditions import quoted
 from qscanner.policy.evidence import Evidence
 from qscanner.policy.mailboxes import Mailbox
 
@@ -31,9 +32,10 @@ class Field:
         """Say whether the fields of one name are meant."""
         if self.is_missing:
             return not headers
-        return sum(self._is_meant(header, evidence) for header in headers) > self.count_over
+        return sum(self.is_meant(header, evidence) for header in headers) > self.count_over
 
-    def _is_meant(self, header: Header, evidence: Evidence) -> bool:
+    def is_meant(self, header: Header, evidence: Evidence) -> bool:
+        """Say whether all keys but `count_over` and `missing` hold on this field."""
         if self.over is not None and _octets(header.plain) <= self.over:
             return False
         texts = {header.plain, header.decoded}
@@ -65,3 +67,14 @@ class HeaderField:
         """Say whether the message is meant."""
         headers = evidence.headers(self.field)
         return any(table.holds(headers, evidence) for table in self.tables)
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests: the field that is meant, or how many there are."""
+        headers = evidence.headers(self.field)
+        if not headers:
+            return f"there is no {self.field}"
+        for table in self.tables:
+            for header in headers:
+                if not table.is_missing and table.is_meant(header, evidence):
+                    return f"{self.field} is {quoted(header.decoded)}"
+        return f"there {'is' if len(headers) == 1 else 'are'} {len(headers)} of {self.field}"

@@ -12,17 +12,18 @@ Careful    an entry holds on its last day too. Only ` until ` and ` because ` wi
 import datetime
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qscanner.codec.problems import Problem
 from qscanner.policy.addresses import FOREVER
 
 MAX_OCTETS = 32 << 20
 MAX_ENTRY_CHARS = 1000
+_BARE = re.compile(r"[!$-~]{1,200}")  # neither blank nor comment nor quotation mark
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line: what it lists, the last day on which it holds, and where it stands."""
 
     text: str
@@ -56,6 +57,9 @@ def read(octets: bytes, *, file: str) -> tuple[ListFile, tuple[Problem, ...]]:
         except UnicodeDecodeError:
             shown = line.decode("utf-8", "replace")
             problems.append(_problem(file, number, shown, "the line is not UTF-8", ""))
+            continue
+        if _BARE.fullmatch(source):  # nearly always, and lists are long
+            entries.append(Entry(source, FOREVER, number, source))
             continue
         try:
             entry = _entry(source, number)

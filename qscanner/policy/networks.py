@@ -7,11 +7,20 @@ Careful    an IPv4 address mapped into IPv6 (::ffff:192.0.2.7) is the IPv4 addre
 
 import datetime
 import ipaddress
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Host = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Network(NamedTuple):
+    """A network: its version, the length of its prefix, and its first address as a number."""
+
+    version: int
+    length: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +44,20 @@ def networks(given: Iterable[tuple[Network, datetime.date]]) -> Networks:
     """Give the set of the networks; of equal ones the later day counts."""
     by_length: dict[tuple[int, int], dict[int, datetime.date]] = {}
     for each, last_day in given:
-        same = by_length.setdefault((each.version, each.prefixlen), {})
-        key = int(each.network_address)
-        same[key] = max(last_day, same.get(key, last_day))
+        same = by_length.setdefault((each.version, each.length), {})
+        same[each.first] = max(last_day, same.get(each.first, last_day))
     return Networks(by_length=by_length)
 
 
 def network(text: str) -> Network:
     """Give the network, or the network of one host, that a text is. Raises ValueError."""
     try:
-        return ipaddress.ip_network(text)
+        return Network(4, 32, int.from_bytes(socket.inet_pton(socket.AF_INET, text)))
+    except (OSError, ValueError):  # a network, or IPv6, or nothing of that kind
+        pass
+    try:
+        found = ipaddress.ip_network(text)
+        return Network(found.version, found.prefixlen, int(found.network_address))
     except ValueError as error:
         said = str(error)
     if "has host bits set" in said:

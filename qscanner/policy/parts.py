@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from qscanner.model import Part, Where
 from qscanner.patterns import Pattern
-from qscanner.policy.conditions import within
+from qscanner.policy.conditions import quoted, within
 from qscanner.policy.evidence import Evidence
 from qscanner.policy.names import Names
 
@@ -73,3 +73,14 @@ class Parts:
             if missing <= 0:
                 return True
         return False
+
+    def because(self, evidence: Evidence) -> str:
+        """Give the fact on which that rests: the first part that is meant, and how many are."""
+        parts = evidence.facts.parts
+        meant = [part for part in parts if self.table.is_meant(part, evidence.today)]
+        if not meant:
+            return f"none of {len(parts)} parts"
+        named = f", called {quoted(meant[0].names[0])}" if meant[0].names else ""
+        kinds = f", is {'/'.join(sorted(meant[0].kinds))}" if meant[0].kinds else ""
+        more = f", and {len(meant) - 1} more" if len(meant) > 1 else ""
+        return f"part {quoted(meant[0].path)}{named}{kinds}, {meant[0].octets} octets{more}"

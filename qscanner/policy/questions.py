@@ -1,49 +1,24 @@
-"""The condition keys of a rule: TOML tables in, questions out.
+"""The condition keys of a rule but `when` and `unless`: TOML tables in, questions out.
 
 Called by  policy.sentence.
 Ends       always: mistakes are noted in the tables' problems.
 Careful    this is the language that docs/policy.md describes; every key here stands there.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import date
-
 from qscanner.codec.problems import nearest
 from qscanner.kinds import KINDS
-from qscanner.model import Direction, Where
-from qscanner.patterns import Pattern, compile_glob
+from qscanner.model import Where
+from qscanner.patterns import Pattern, compile_for_texts, compile_glob
 from qscanner.patterns import compile as compile_regex
-from qscanner.policy import addresses, conditions, names, networks
-from qscanner.policy.addresses import FOREVER, Addresses
-from qscanner.policy.conditions import Condition
+from qscanner.policy import addresses, conditions, names
+from qscanner.policy.bodies import Body
 from qscanner.policy.headers import Field, HeaderField
+from qscanner.policy.marks import MAX_SCORE, Total
 from qscanner.policy.parts import Parts, PartTable
-from qscanner.policy.rules import Scope
-from qscanner.policy.shelf import S, Shelf, T
+from qscanner.policy.scopes import address_sets, bounds, listed
+from qscanner.policy.shelf import Shelf
 from qscanner.policy.tables import Table
 
-WHEN_KEYS = frozenset(
-    [
-        "from",
-        "from_in",
-        "to",
-        "to_in",
-        "direction",
-        "ip",
-        "ip_in",
-        "relay",
-        "env",
-        "size_over",
-        "size_under",
-    ]
-)
-WHEN_NOT_YET = {
-    "rdns": "has no check of reverse DNS names",
-    "auth": "does not verify DKIM, SPF or ARC, nor names of users",
-    "time": "has no condition on the time of day",
-    "recipients_over": "does not count recipients",
-    "tag": "has no tags, since no rule can give one yet",
-}
 HEADER_KEYS = frozenset(
     [
         "regex",
@@ -71,40 +46,11 @@ ANY_KEYS = frozenset(
     ]
 )
 PART_KEYS = ANY_KEYS | {"any", "count_over"}
+BODY_KEYS = frozenset(["text", "html", "link_domain", "link_domain_in", "link_mismatch"])
+TOTAL_KEYS = frozenset(["at_least"])
 SPAM_KEYS = frozenset(["at_least", "below", "over_required", "rule"])
 _HEADER_NAME_CHARS = frozenset(map(chr, range(33, 127))) - {":"}
 _FINDING_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*?")
-
-
-def scope(table: Table, shelf: Shelf, what: str) -> Scope:
-    """Give one table of `when` or `unless`, which `what` says."""
-    table.only(WHEN_KEYS, not_yet=WHEN_NOT_YET)
-    found: list[Condition] = [
-        conditions.Sender(name=f"{what}.{key}", addresses=each)
-        for key, each in _addresses(table, shelf, "from", addresses.pattern)
-    ]
-    if directions := table.choices("direction", Direction):
-        found.append(
-            conditions.Directions(name=f"{what}.direction", directions=frozenset(directions))
-        )
-    found += [
-        conditions.Ip(name=f"{what}.{key}", networks=each)
-        for key, each in _sets(table, shelf, "ip", networks.network, networks.networks)
-    ]
-    if (relay := table.flag("relay")) is not None:
-        found.append(conditions.Relay(name=f"{what}.relay", is_relay=relay))
-    if (env := table.table("env")) is not None:
-        found += [
-            conditions.Env(
-                name=f"{what}.env.{each}", variable=each, patterns=env.made(each, compile_regex)
-            )
-            for each in env.data
-        ]
-    over, under = _bounds(table)
-    if over is not None or under is not None:
-        found.append(conditions.Size(name=f"{what}.size", over=over, under=under))
-    recipients = _addresses(table, shelf, "to", addresses.pattern)
-    return Scope(conditions=tuple(found), recipients=tuple(each for _, each in recipients))
 
 
 def header(table: Table, shelf: Shelf) -> tuple[HeaderField, ...]:
@@ -139,8 +85,8 @@ def _field(table: Table, shelf: Shelf) -> Field:
     if is_missing is False or (is_missing and len(table.data) > 1):
         table.wrong('"missing = true" stands alone in its table, or not at all', "missing")
     whom = [
-        *_addresses(table, shelf, "address", addresses.pattern),
-        *_addresses(table, shelf, "domain", addresses.domain_pattern),
+        *address_sets(table, shelf, "address", addresses.pattern),
+        *address_sets(table, shelf, "domain", addresses.domain_pattern),
     ]
     return Field(
         regexes=table.made("regex", compile_regex),
@@ -167,11 +113,11 @@ def part(table: Table, shelf: Shelf) -> Parts:
 
 
 def _part_table(table: Table, shelf: Shelf, any_of: tuple[PartTable, ...] = ()) -> PartTable:
-    over, under = _bounds(table)
+    over, under = bounds(table)
     return PartTable(
         names=table.made("name", compile_regex),
         name_lists=tuple(
-            each for _, each in _listed(table, shelf, "name", names.pattern, names.names)
+            each for _, each in listed(table, shelf, "name", names.pattern, names.names)
         ),
         kinds=frozenset(table.made("kind", _kind)),
         types=table.made("type", _type),
@@ -209,52 +155,36 @@ def spam(table: Table) -> conditions.Spam:
     )
 
 
-def _bounds(table: Table) -> tuple[int | None, int | None]:
-    over, under = table.size("size_over"), table.size("size_under")
-    if over is not None and under is not None and over + 1 >= under:
-        table.wrong('no size is over "size_over" and under "size_under"', "size_under")
-    return over, under
+def body(table: Table, shelf: Shelf) -> Body:
+    """Give `body`: a question about texts and links."""
+    table.only(BODY_KEYS)
+    domains = address_sets(table, shelf, "link_domain", addresses.domain_pattern)
+    return Body(
+        name="body",
+        texts=table.made("text", compile_for_texts),
+        htmls=table.made("html", compile_for_texts),
+        domains=tuple(each for _, each in domains),
+        is_mismatch=table.flag("link_mismatch"),
+    )
+
+
+def total(table: Table) -> Total | None:
+    """Give `total`: a question about the scores of detecting rules."""
+    table.only(TOTAL_KEYS)
+    at_least = table.number("at_least")
+    if at_least is None:
+        return None
+    if abs(at_least) > MAX_SCORE:
+        table.wrong(f'"at_least" is beyond {MAX_SCORE:,.0f}', "at_least")
+    elif at_least <= 0:
+        table.wrong('"at_least" must be above 0: every message has a total of 0', "at_least")
+    return Total(name="total", at_least=at_least)
 
 
 def _octets(table: Table, key: str) -> int | None:
     """Give octets as a size with its unit or, since header lines are short, as a number."""
     value = table.data.get(key)
     return table.whole(key) if type(value) is int else table.size(key)
-
-
-def _addresses(
-    table: Table, shelf: Shelf, key: str, make: Callable[[str], str]
-) -> list[tuple[str, Addresses]]:
-    return _sets(table, shelf, key, make, addresses.addresses)
-
-
-def _sets(
-    table: Table,
-    shelf: Shelf,
-    key: str,
-    make: Callable[[str], T],
-    build: Callable[[Iterable[tuple[T, date]]], S],
-) -> list[tuple[str, S]]:
-    """Give the set of the values of `key`, and that of `key_in`, each where it is there."""
-    found: list[tuple[str, S]] = []
-    if key in table:
-        found.append((key, build((each, FOREVER) for each in table.made(key, make))))
-    return found + _listed(table, shelf, key, make, build)
-
-
-def _listed(
-    table: Table,
-    shelf: Shelf,
-    key: str,
-    make: Callable[[str], T],
-    build: Callable[[Iterable[tuple[T, date]]], S],
-) -> list[tuple[str, S]]:
-    """Give the set of the entries of all lists of `key_in`, where it is there."""
-    key_in = f"{key}_in"
-    if key_in not in table:
-        return []
-    lists = table.made(key_in, lambda name: shelf.entries(name, make))
-    return [(key_in, shelf.together(lists, build))]
 
 
 def _glob(text: str) -> Pattern:

@@ -1,5 +1,8 @@
 """Which recipients a rule means: the message's questions once, those of recipients in groups.
 
+A rule is narrowed three times: by what holds of the message; by the sets of addresses that a
+recipient is in; and by the marks that detecting rules left for that recipient.
+
 Called by  policy.decide.
 Ends       always; nothing here raises.
 Careful    50,000 recipients and 100 rules are one message. So recipients that are in the same sets
@@ -12,10 +15,12 @@ from dataclasses import dataclass
 
 from qscanner.policy.addresses import Address, Addresses
 from qscanner.policy.evidence import Evidence
-from qscanner.policy.rules import Rule, Scope
+from qscanner.policy.marks import Mark
+from qscanner.policy.rules import Rule, Scope, Sentence
 
-Hits = frozenset[Addresses]  # the sets that a recipient is in
-_Needs = tuple[tuple[Addresses, ...], ...]
+# The sets that a recipient is in and, once the detecting rules were asked, what holds of marks.
+Hits = frozenset[Addresses | Mark]
+_Needs = tuple[tuple[Addresses | Mark, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +37,41 @@ class Reach:
     @property
     def sets(self) -> Iterable[Addresses]:
         """All sets that recipients have to be looked up in."""
+        return (each for each in self._needed if isinstance(each, Addresses))
+
+    @property
+    def marks(self) -> Iterable[Mark]:
+        """All questions about what detecting rules left."""
+        return (each for each in self._needed if not isinstance(each, Addresses))
+
+    @property
+    def _needed(self) -> Iterable[Addresses | Mark]:
         return (each for needs in (*self.when, *self.unless) for each in needs)
 
 
-def reach_of(rule: Rule, evidence: Evidence) -> Reach | None:
+def reach_of(rule: Sentence, evidence: Evidence) -> Reach | None:
     """Give which recipients the rule means, or None where the message alone says: nobody."""
-    if not all(condition.holds(evidence) for condition in rule.conditions):
+    for condition in rule.conditions:
+        if not condition.holds(evidence):
+            return None
+    when = _needs(rule.when, evidence)
+    if not when:
         return None
-    when = tuple(scope.recipients for scope in rule.when if _holds(scope, evidence))
-    unless = tuple(scope.recipients for scope in rule.unless if _holds(scope, evidence))
-    if not when or () in unless:
+    unless = _needs(rule.unless, evidence) if rule.unless else ()
+    if () in unless:
         return None
-    return Reach(((),) if () in when else when, unless)
+    of_total = rule.marks if isinstance(rule, Rule) else ()
+    when = ((),) if () in when else when
+    return Reach(tuple((*each, *of_total) for each in when) if of_total else when, unless)
 
 
-def _holds(scope: Scope, evidence: Evidence) -> bool:
-    return all(condition.holds(evidence) for condition in scope.conditions)
+def _needs(scopes: tuple[Scope, ...], evidence: Evidence) -> _Needs:
+    """Give what is left to ask of a recipient in each scope that the message does not rule out."""
+    return tuple(
+        (*scope.recipients, *scope.marks) if scope.marks else scope.recipients
+        for scope in scopes
+        if all(condition.holds(evidence) for condition in scope.conditions)
+    )
 
 
 def hits_of(recipient: bytes | None, sets: Iterable[Addresses], today: datetime.date) -> Hits:

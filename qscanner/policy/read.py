@@ -6,10 +6,14 @@ Careful    files are read in the order of their names; that and `order` is the r
 """
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
-from qscanner.codec.places import MAX_OCTETS, Document, parse
-from qscanner.codec.problems import Problem, Problems
-from qscanner.policy.rules import Policy, Rule
+from qscanner.codec.places import MAX_OCTETS, Document, Path, parse
+from qscanner.codec.problems import Problem, Problems, expected
+from qscanner.policy.bodies import Body
+from qscanner.policy.index import MIN_RULES, Index
+from qscanner.policy.rules import Detector, Policy, Rule, Sentence
 from qscanner.policy.sentence import rule
 from qscanner.policy.shelf import Shelf
 from qscanner.policy.tables import Table
@@ -28,7 +32,7 @@ def load(folder: str) -> Policy:
     problems: list[Problem] = []
     shelf = Shelf(folder, problems)
     documents: dict[str, Document] = {}
-    rules: list[Rule] = []
+    rules: list[Sentence] = []
     for name in _names(folder):
         path = os.path.join(folder, name)
         document = _document(path, problems)
@@ -36,10 +40,22 @@ def load(folder: str) -> Policy:
             documents[path] = document
             rules += _rules(document, shelf, problems)
     _check_ids(rules, documents, problems)
+    _check_marks(rules, documents, problems)
     if problems:
         raise Problems(problems)
     rules.sort(key=lambda each: each.order)  # keeps the order of files and lines among equals
-    return Policy(folder=folder, rules=tuple(rules), documents=documents, dated=shelf.dated)
+    deciding = tuple(each for each in rules if isinstance(each, Rule))
+    detecting = tuple(each for each in rules if isinstance(each, Detector))
+    return Policy(
+        folder=folder,
+        rules=deciding,
+        detectors=detecting,
+        needs_texts=any(isinstance(asked, Body) for each in rules for asked in each.conditions),
+        rule_index=Index(deciding) if len(deciding) >= MIN_RULES else None,
+        detector_index=Index(detecting) if len(detecting) >= MIN_RULES else None,
+        documents=documents,
+        dated=shelf.dated,
+    )
 
 
 def _names(folder: str) -> list[str]:
@@ -63,7 +79,7 @@ def _document(path: str, problems: list[Problem]) -> Document | None:
     return None
 
 
-def _rules(document: Document, shelf: Shelf, problems: list[Problem]) -> list[Rule]:
+def _rules(document: Document, shelf: Shelf, problems: list[Problem]) -> list[Sentence]:
     top = Table(document, (), problems)
     top.only(FILE_KEYS)
     _check_schema(top)
@@ -89,8 +105,10 @@ def _check_schema(top: Table) -> None:
         top.wrong(f"schema {schema} is {than} this program knows ({SCHEMA})", "schema")
 
 
-def _check_ids(rules: list[Rule], documents: dict[str, Document], problems: list[Problem]) -> None:
-    first: dict[str, Rule] = {}
+def _check_ids(
+    rules: list[Sentence], documents: dict[str, Document], problems: list[Problem]
+) -> None:
+    first: dict[str, Sentence] = {}
     for each in rules:
         if each.id not in first:
             first[each.id] = each
@@ -100,3 +118,33 @@ def _check_ids(rules: list[Rule], documents: dict[str, Document], problems: list
         text = f'rule "{each.id}": this id is taken by the rule at {other.file}:{line}'
         path = ("rule", each.number, "id")
         problems.append(documents[each.file].problem(path, text))
+
+
+def _check_marks(
+    rules: list[Sentence], documents: dict[str, Document], problems: list[Problem]
+) -> None:
+    """Note tags that nobody gives, and totals where nothing is counted."""
+    detectors = [each for each in rules if isinstance(each, Detector)]
+    tags = sorted({each.tag for each in detectors if each.tag})
+    for each in rules:
+        document = documents[each.file]
+        data = document.data["rule"][each.number]
+        for place, name in _asked_tags({key: data.get(key) for key in ("when", "unless")}, ()):
+            if name not in tags:
+                text = f'rule "{each.id}": no rule gives the tag {expected(name, tags)}'
+                problems.append(document.problem(("rule", each.number, *place), text))
+        if isinstance(each, Rule) and each.marks and not any(d.score for d in detectors):
+            text = f'rule "{each.id}": no rule gives a "score", so the total is always 0'
+            problems.append(document.problem(("rule", each.number, "total"), text, at="key"))
+
+
+def _asked_tags(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Give the tags that `when` and `unless` name, and where they stand."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _asked_tags(value, (*path, key))
+    elif isinstance(data, list):
+        for number, value in enumerate(data):
+            yield from _asked_tags(value, (*path, number))
+    elif isinstance(data, str) and [p for p in path if isinstance(p, str)][1:] == ["tag"]:
+        yield path, data

@@ -7,16 +7,20 @@ Careful    what an admin writes here reaches strangers (reply) and headers (add_
 """
 
 import re
+from typing import Any
 
-from qscanner.model import Action, Edits
-from qscanner.policy import questions
+from qscanner.codec.envelope import MAX_ADDRESS_OCTETS
+from qscanner.model import Action, Edits, Release
+from qscanner.policy import questions, scopes
 from qscanner.policy.conditions import Condition
-from qscanner.policy.rules import Mode, Rule, Scope
+from qscanner.policy.marks import MAX_SCORE, Mark
+from qscanner.policy.rules import Detector, Mode, Rule, Scope, Sentence
 from qscanner.policy.shelf import Shelf
 from qscanner.policy.tables import Choice, Table, choice
 
-CONDITION_KEYS = ("when", "header", "part", "finding", "virus", "spam")
-RULE_KEYS = frozenset(CONDITION_KEYS) | frozenset(
+CONDITION_KEYS = ("when", "header", "body", "part", "finding", "virus", "spam", "total")
+DETECTING_KEYS = ("score", "tag")
+RULE_KEYS = frozenset((*CONDITION_KEYS, *DETECTING_KEYS)) | frozenset(
     [
         "id",
         "why",
@@ -26,21 +30,17 @@ RULE_KEYS = frozenset(CONDITION_KEYS) | frozenset(
         "keep",
         "add_header",
         "subject_prefix",
+        "copy_to",
+        "redirect_to",
+        "release",
         "final",
         "mode",
         "order",
     ]
 )
 NOT_YET = {
-    "body": "does not look into texts",
-    "score": "has no detecting rules",
-    "tag": "has no detecting rules",
-    "total": "has no detecting rules, so there is no total",
-    "copy_to": "sends no copies",
-    "redirect_to": "redirects nothing",
     "notify": "sends no notices",
     "strip": "takes nothing out of messages",
-    "release": "has no review of held mail",
     "test": "does not run tests of rules",
 }
 MAX_ID_CHARS = 64
@@ -48,6 +48,7 @@ MAX_REPLY_OCTETS = 250 - len("D") - len(" (#5.7.1)")
 MAX_WHY_CHARS = 500
 MAX_HEADER_VALUE_OCTETS = 900
 MAX_PREFIX_OCTETS = 64
+MAX_MAILBOXES = 20
 OWN_PREFIX = "default."
 # Lines that the program itself writes, from what it found; nobody else may.
 _OURS = re.compile(r"(?i)x-qscanner(-.*)?|x-spam-(flag|status|level)")
@@ -55,41 +56,66 @@ _ADDED = re.compile(r"(?i)x-[a-z0-9-]{1,60}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def rule(table: Table, shelf: Shelf) -> Rule | None:
+def rule(table: Table, shelf: Shelf) -> Sentence | None:
     """Give the rule that a table says; its number is the last step of the table's path."""
     id_ = _id(table)
     if id_ is not None:
         table.label = f'rule "{id_}": '
     table.only(RULE_KEYS, not_yet=NOT_YET)
-    action = _action(table)
-    mode = _one(table, "mode", Mode)
-    conditions = _conditions(table, shelf)
-    when = tuple(questions.scope(each, shelf, "when") for each in table.tables("when"))
-    unless = tuple(questions.scope(each, shelf, "unless") for each in table.tables("unless"))
+    when = tuple(scopes.scope(each, shelf, "when") for each in table.tables("when"))
+    asked: dict[str, Any] = {
+        "file": table.document.file,
+        "number": int(table.path[-1]),
+        "why": _line(table, "why", MAX_WHY_CHARS) or "",
+        "when": when or (Scope(),),
+        "unless": tuple(scopes.scope(each, shelf, "unless") for each in table.tables("unless")),
+        "conditions": _conditions(table, shelf),
+        "mode": _one(table, "mode", Mode) or Mode.ON,
+        "order": table.number("order") or 0.0,
+    }
     _check_there_is_a_condition(table)
-    edits = Edits(add_headers=_add_headers(table), subject_prefix=_prefix(table))
-    why, reply = _line(table, "why", MAX_WHY_CHARS), _ascii(table, "reply", MAX_REPLY_OCTETS)
-    keep, is_final = bool(table.flag("keep")), bool(table.flag("final"))
-    order = table.number("order")
-    _check_sense(table, action, mode)
+    if "action" not in table and any(key in table for key in DETECTING_KEYS):
+        return _detector(table, id_, asked)
+    return _deciding(table, id_, asked)
+
+
+def _deciding(table: Table, id_: str | None, asked: dict[str, Any]) -> Rule | None:
+    action = _action(table)
+    said: dict[str, Any] = {
+        "marks": _total(table),
+        "reply": _ascii(table, "reply", MAX_REPLY_OCTETS),
+        "keep": bool(table.flag("keep")),
+        "edits": Edits(add_headers=_add_headers(table), subject_prefix=_prefix(table)),
+        "is_final": bool(table.flag("final")),
+        "release": _one(table, "release", Release),
+        "copy_to": _mailboxes(table, "copy_to"),
+        "redirect_to": _mailboxes(table, "redirect_to"),
+    }
+    _check_sense(table, action, asked["mode"])
     if id_ is None or action is None:
         return None
-    return Rule(
-        id=id_,
-        action=action,
-        file=table.document.file,
-        number=int(table.path[-1]),
-        why=why or "",
-        when=when or (Scope(),),
-        unless=unless,
-        conditions=conditions,
-        reply=reply,
-        keep=keep,
-        edits=edits,
-        is_final=is_final,
-        mode=mode or Mode.ON,
-        order=order or 0.0,
-    )
+    return Rule(id=id_, action=action, **asked, **said)
+
+
+def _detector(table: Table, id_: str | None, asked: dict[str, Any]) -> Detector | None:
+    """Give a rule that leaves a score or a tag: nothing of a decision goes with it."""
+    score = table.number("score")
+    if score is not None and (score == 0 or abs(score) > MAX_SCORE):
+        table.wrong(f'a "score" is any number but 0, up to {MAX_SCORE:,.0f}', "score")
+    tags = table.made("tag", scopes.tag)
+    if len(tags) > 1:
+        table.wrong('a rule gives one "tag"; a second one needs a rule of its own', "tag")
+    for key in _DECIDING_KEYS & table.data.keys():
+        table.wrong(
+            f'"{key}" needs an "action", but this rule only gives a score or a tag', key, at="key"
+        )
+    for key in ("when", "unless"):
+        if any(scope.marks for scope in asked[key]):
+            text = 'a rule that gives a score or a tag cannot ask for a "tag"'
+            table.wrong(text, key, "tag", at="key")
+    if id_ is None:
+        return None
+    return Detector(id=id_, score=score or 0.0, tag=tags[0] if tags else "", **asked)
 
 
 def _id(table: Table) -> str | None:
@@ -110,9 +136,13 @@ def _id(table: Table) -> str | None:
 
 def _action(table: Table) -> Action | None:
     action = _one(table, "action", Action)
+    for key in DETECTING_KEYS:
+        if key in table:
+            text = f'"{key}" belongs to a rule without "action": make two rules of this one'
+            table.wrong(text, key, at="key")
     if "action" not in table and not NOT_YET.keys() & table.data.keys():
         allowed = ", ".join(each.value for each in Action)
-        table.wrong(f'the rule has no "action" ({allowed})')
+        table.wrong(f'the rule has no "action" ({allowed}), nor "score" or "tag"')
     return action
 
 
@@ -139,8 +169,17 @@ def _conditions(table: Table, shelf: Shelf) -> tuple[Condition, ...]:
         found.append(questions.viruses(table))
     if (spam := table.table("spam")) is not None:
         found.append(questions.spam(spam))
+    if (body := table.table("body")) is not None:
+        found.append(questions.body(body, shelf))
     # The cheap questions first: most messages have neither findings nor viruses.
-    return tuple(sorted(found, key=lambda each: each.name.startswith(("header", "part"))))
+    dear = ("header", "part", "body")
+    return tuple(sorted(found, key=lambda each: each.name.startswith(dear)))
+
+
+def _total(table: Table) -> tuple[Mark, ...]:
+    total = table.table("total")
+    mark = None if total is None else questions.total(total)
+    return () if mark is None else (mark,)
 
 
 def _check_there_is_a_condition(table: Table) -> None:
@@ -163,12 +202,48 @@ def _check_sense(table: Table, action: Action | None, mode: Mode | None) -> None
         table.wrong('"final" has no effect on a rule that is log-only', "final", at="key")
 
 
+_DECIDING_KEYS = frozenset(
+    [
+        "total",
+        "reply",
+        "keep",
+        "add_header",
+        "subject_prefix",
+        "copy_to",
+        "redirect_to",
+        "release",
+        "final",
+    ]
+)
 _FITS = {
     "reply": (Action.REJECT, Action.DEFER),
     "keep": (Action.REJECT, Action.DISCARD),
     "add_header": (Action.ACCEPT,),
     "subject_prefix": (Action.ACCEPT,),
+    "copy_to": (Action.ACCEPT,),
+    "redirect_to": (Action.ACCEPT,),
+    "release": (Action.QUARANTINE, Action.DISCARD, Action.REJECT),
 }
+
+
+def _mailboxes(table: Table, key: str) -> tuple[bytes, ...]:
+    """Give the addresses to which mail is sent as well, or instead, each once."""
+    found = tuple(dict.fromkeys(table.made(key, _mailbox)))
+    if len(found) > MAX_MAILBOXES:
+        table.wrong(f'"{key}" has {len(found)} addresses, {MAX_MAILBOXES} are possible', key)
+    return found
+
+
+def _mailbox(text: str) -> bytes:
+    if text.startswith("maildir:"):
+        raise ValueError(f'"{text}" is not yet possible: this version writes into no Maildir')
+    local, _, domain = text.rpartition("@")
+    octets = text.encode("utf-8", "replace")
+    if not local or not domain or any(char <= " " or char in "<>\x7f" for char in text):
+        raise ValueError(f'"{text}" is no address to send to: write "jane@example.org"')
+    if len(octets) > MAX_ADDRESS_OCTETS:
+        raise ValueError(f"the address has more than {MAX_ADDRESS_OCTETS} octets")
+    return octets
 
 
 def _add_headers(table: Table) -> tuple[tuple[str, str], ...]:

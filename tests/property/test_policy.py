@@ -1,5 +1,6 @@
 """policy, with many generated examples: monotone, and never an exception."""
 
+import datetime
 import os
 import tempfile
 from dataclasses import replace
@@ -18,14 +19,19 @@ from qscanner.model import (
     Facts,
     Finding,
     Header,
+    Markup,
     Outcome,
     Part,
     Score,
+    Text,
     Verdict,
     Where,
 )
 from qscanner.policy.decide import OnFailure, decide
+from qscanner.policy.evidence import Evidence
+from qscanner.policy.index import Index
 from qscanner.policy.read import load
+from qscanner.policy.routing import recipients
 from qscanner.policy.rules import Policy
 from tests.fakes.facts import TODAY
 
@@ -48,7 +54,14 @@ CONDITIONS = [
     "when = {to_in = 'people', from = ''}",
     "when = {ip = '192.0.2.0/24', relay = false, env = {X = '^a'}}",
     "when = {size_over = '1 kB', direction = ['in', 'out']}",
+    "when = {rdns = ['.example', ''], recipients_over = 1}",
+    "when = [{auth = 'user'}, {auth = 'jane', time = '22:00-06:00'}]",
+    "body.text = '(?i)buy'",
+    "body = {html = '<', link_domain = '.example'}",
+    "body.link_mismatch = true",
 ]
+MARKS = ["total.at_least = 3", "when.tag = 'a'", "when = {tag = ['a', 'b'], to = '@example.org'}"]
+GIVEN = ["score = 2", "score = 1.5", "tag = 'a'", "tag = 'b'\nscore = 1"]
 EXTRAS = ["", "final = true", "unless.from = '@example.org'", "unless.to = 'bob@example.org'"]
 
 text = st.text(st.characters(), max_size=30)  # with surrogates and controls
@@ -85,6 +98,12 @@ headers = st.lists(
     st.builds(Header, name=st.sampled_from(["From", "date"]) | text, plain=words, decoded=words),
     max_size=4,
 ).map(tuple)
+pages = st.sampled_from(
+    ["buy", '<a href="http://x.example/">http://y.example</a>', "<script>buy", "&#1;&#x;<!-"]
+)
+texts = st.lists(
+    st.builds(Text, path=text, markup=st.sampled_from(Markup), text=pages | text), max_size=2
+).map(tuple)
 facts = st.builds(
     Facts,
     envelope=st.builds(
@@ -100,11 +119,14 @@ facts = st.builds(
         direction=st.sampled_from(Direction),
         ip=text | st.just("192.0.2.1"),
         is_relay=st.booleans(),
+        host=text | st.just("mx.example"),
+        auth_user=text | st.just("jane"),
         environment=st.dictionaries(st.just("X"), text),
     ),
     octets=st.integers(0, 5000),
     headers=headers,
     parts=parts,
+    texts=texts,
     findings=findings,
     virus=result,
     spam=result,
@@ -120,16 +142,21 @@ def policies(
     *, actions: list[str], extras: list[str], modes: list[str]
 ) -> st.SearchStrategy[Policy]:
     rule = st.tuples(
-        st.sampled_from(CONDITIONS),
+        st.sampled_from([*CONDITIONS, *MARKS]),
         st.sampled_from(actions),
         st.sampled_from(extras),
         st.sampled_from(modes),
     )
-    return st.lists(rule, max_size=5).map(_policy)
+    detecting = st.tuples(st.sampled_from(CONDITIONS), st.sampled_from(GIVEN))
+    return st.builds(_policy, st.lists(rule, max_size=5), st.lists(detecting, max_size=3))
 
 
-def _policy(rules: list[tuple[str, str, str, str]]) -> Policy:
+def _policy(rules: list[tuple[str, str, str, str]], detecting: list[tuple[str, str]]) -> Policy:
     lines = ["schema = 1"]
+    # Of every tag, and of the score, there has to be one rule that gives it.
+    always = [("finding = 'name.bidi'", given) for given in GIVEN]
+    for number_, (condition, given_) in enumerate((*always, *detecting)):
+        lines += ["[[rule]]", f'id = "d{number_}"', condition, given_]
     for number_, (condition, action, extra, mode) in enumerate(rules):
         is_logged_final = "final" in extra and "log-only" in mode
         lines += ["[[rule]]", f'id = "r{number_}"', f'action = "{action}"', condition, mode]
@@ -148,6 +175,7 @@ every = policies(
 )
 # A written "defer" about viruses is milder than the program's own hold, which it silences.
 severe_only = policies(actions=["quarantine", "discard", "reject"], extras=[""], modes=[""])
+NIGHT = datetime.time(23)
 many = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -200,9 +228,10 @@ def test_monotone(policy: Policy, given_facts: Facts, failure: OnFailure, more: 
     # One recipient, and no mail of this host: what recipients make of each other, and a refusal
     # that becomes a hold, are matters of their own.
     one = _replace(given_facts, findings=given_facts.findings)
-    before = decide(policy, one, failure, today=TODAY)
+    before = decide(policy, one, failure, today=TODAY, at=NIGHT)
     found = (*given_facts.findings, Finding(id=more))
-    after = decide(policy, _replace(given_facts, findings=found), failure, today=TODAY)
+    more_found = _replace(given_facts, findings=found)
+    after = decide(policy, more_found, failure, today=TODAY, at=NIGHT)
     assert after.action.severity >= before.action.severity
     assert all(a >= b for a, b in zip(severities(after), severities(before), strict=True))
 
@@ -219,7 +248,40 @@ def _replace(given_facts: Facts, *, findings: tuple[Finding, ...]) -> Facts:
         octets=given_facts.octets,
         headers=given_facts.headers,
         parts=given_facts.parts,
+        texts=given_facts.texts,
         findings=findings,
         virus=given_facts.virus,
         spam=given_facts.spam,
     )
+
+
+@many
+@given(every, facts, on_failure)
+def test_an_index_changes_nothing(policy: Policy, given_facts: Facts, failure: OnFailure) -> None:
+    """It only leaves out rules that cannot meet the message."""
+    indexed = replace(
+        policy, rule_index=Index(policy.rules), detector_index=Index(policy.detectors)
+    )
+    want = decide(policy, given_facts, failure, today=TODAY, at=NIGHT)
+    assert decide(indexed, given_facts, failure, today=TODAY, at=NIGHT) == want
+
+
+@many
+@given(every, facts, on_failure)
+def test_the_outgoing_envelope(policy: Policy, given_facts: Facts, failure: OnFailure) -> None:
+    """Who gets it are those for whom it is accepted: nobody redirects here, nobody copies."""
+    got = decide(policy, given_facts, failure, today=TODAY)
+    pairs = zip(given_facts.envelope.recipients, got.decisions, strict=True)
+    want = tuple(to for to, each in pairs if each.action is Action.ACCEPT)
+    assert recipients(given_facts.envelope, got) == want
+
+
+@many
+@given(every, facts)
+def test_every_condition_says_why(policy: Policy, given_facts: Facts) -> None:
+    """In some words, whatever the facts hold, and without an exception."""
+    evidence = Evidence(given_facts, TODAY)
+    for rule in policy.sentences:
+        scopes = (*rule.when, *rule.unless)
+        of_scopes = (each for scope in scopes for each in (*scope.conditions, *scope.marks))
+        assert all(each.because(evidence) for each in (*rule.conditions, *of_scopes))

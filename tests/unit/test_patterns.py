@@ -8,7 +8,10 @@ from qscanner.patterns import (
     MAX_PATTERN_CHARS,
     MAX_TEXT_CHARS,
     PatternError,
+    Patterns,
+    as_octets,
     compile,
+    compile_for_texts,
     compile_glob,
 )
 
@@ -140,3 +143,59 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(PatternError):
         compile("(")
     assert capfd.readouterr() == ("", "")
+
+
+MANY = [
+    *(compile(f"(?i)word{n}\\b") for n in range(70)),
+    compile("^begin"),
+    compile("end$"),
+    compile(r"\Qa.b"),
+    compile(r"x\Q.\Ey"),
+    compile("(?s)u.v|q"),
+    compile_glob("mime.*"),
+    compile("[" + "".join(map(chr, range(0x4E00, 0x4F00))) + "]{20}"),
+]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        [""],
+        ["nothing"],
+        ["a WORD33 and word7"],
+        ["word3333"],
+        ["begin", "the end"],
+        ["not begin", "end not"],
+        ["a.b", "axb"],
+        ["x.y", "q"],
+        ["MIME.x"],
+        ["u\nv"],
+        ["\u4e01" * 20],
+        ["begin" + "x" * MAX_TEXT_CHARS * 2 + "word1"],
+        ["\ud800 word2"],
+    ],
+)
+def test_together_as_one_by_one(texts: list[str]) -> None:
+    """Patterns that are joined hit what each of them hits by itself."""
+    want = {each for each in MANY if any(each.search(text) for text in texts)}
+    assert set(Patterns([*MANY, MANY[0]]).hits(texts)) == want
+
+
+def test_in_octets_nothing_is_left_out() -> None:
+    """Whole texts are searched to their middle."""
+    octets = as_octets("x" * MAX_TEXT_CHARS + " word5 " + "x" * MAX_TEXT_CHARS)
+    assert Patterns(MANY).hits_in_octets([octets]) == [MANY[5]]
+    assert MANY[5].search_octets(octets)
+
+
+def test_most_texts_cost_a_few_searches() -> None:
+    """Not one for each pattern: that is the point."""
+    assert len(Patterns(MANY)._groups) <= 8
+
+
+def test_patterns_for_texts_are_smaller() -> None:
+    """Texts are long, and time is size by length."""
+    assert compile_for_texts("(?i)a{100}").source == "(?i)a{100}"
+    with pytest.raises(PatternError, match="too large"):
+        compile_for_texts("(?i)[a-z]{900}")

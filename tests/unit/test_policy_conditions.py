@@ -1,10 +1,11 @@
 """policy.conditions: which messages each question means."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from qscanner.model import Direction
+from qscanner.model import Direction, Finding
 from qscanner.patterns import compile, compile_glob
 from qscanner.policy.addresses import FOREVER, addresses
 from qscanner.policy.conditions import (
@@ -19,10 +20,14 @@ from qscanner.policy.conditions import (
     Spam,
     Viruses,
 )
+from qscanner.policy.evidence import Evidence
 from qscanner.policy.networks import network, networks
-from tests.fakes.facts import AWAY, evidence, infected, scored
+from tests.fakes.facts import AWAY, TODAY, evidence, facts, infected, scored
 
 JANE = Sender(name="when.from", addresses=addresses([("jane@sender.example", FOREVER)]))
+SHOP = Sender(
+    name="when.from", addresses=addresses([("@.shop.example", FOREVER), ("@x.example", FOREVER)])
+)
 NET = Ip(name="when.ip", networks=networks([(network("192.0.2.0/24"), FOREVER)]))
 ENV = Env(name="when.env.X", variable="X", patterns=(compile("^a"), compile("^b")))
 MIME = Findings(name="finding", globs=(compile_glob("mime.*"), compile_glob("a.b")))
@@ -79,3 +84,51 @@ EICAR = Viruses(name="virus", globs=(compile_glob("eicar*"), compile_glob("worm"
 def test_holds(condition: Condition, said: dict[str, Any], want: bool) -> None:
     """What is not known is "no"; bounds are as their names say."""
     assert condition.holds(evidence(**said)) is want
+
+
+@pytest.mark.parametrize(
+    ("condition", "said", "want"),
+    [
+        (JANE, {}, 'the sender is "jane@sender.example"'),
+        (JANE, {"sender": b""}, "the sender is empty"),
+        (
+            SHOP,
+            {"sender": b"a@b.shop.example"},
+            'the sender is "a@b.shop.example", in "@.shop.example"',
+        ),
+        (SHOP, {"sender": b"a@x.example"}, 'the sender is "a@x.example", in "@x.example"'),
+        (SHOP, {"sender": b"a@y.example"}, 'the sender is "a@y.example"'),
+        (Directions(name="d", directions=frozenset({Direction.IN})), {}, "the direction is in"),
+        (NET, {}, "the client is 192.0.2.1"),
+        (NET, {"ip": ""}, "the client is without a known address"),
+        (Relay(name="r", is_relay=True), {"is_relay": True}, "the client may relay"),
+        (Relay(name="r", is_relay=True), {}, "the client may not relay"),
+        (ENV, {"environment": {"X": "abc"}}, 'X is "abc"'),
+        (ENV, {}, "X is not set"),
+        (Size(name="s", over=1), {}, "the message has 1000 octets"),
+        (MIME, {"found": ("x.y", "mime.x")}, "mime.x was found"),
+        (MIME, {"found": ("x.y",)}, "found was x.y"),
+        (MIME, {}, "found was nothing"),
+        (EICAR, {"virus": infected("Eicar-Test", "b")}, 'the virus found is "Eicar-Test"'),
+        (EICAR, {"virus": infected("Other")}, 'the virus found is "Other"'),
+        (EICAR, {"virus": infected("")}, "the virus found is without a name"),
+        (EICAR, {}, "no virus"),
+        (Spam(name="spam", at_least=5), {"spam": scored(6, 5)}, "the score is 6 of 5"),
+        (
+            Spam(name="spam", rules=(compile_glob("BAYES_*"),)),
+            {"spam": scored(1, 5, "A", "BAYES_99")},
+            'the score is 1 of 5, "BAYES_99" hit',
+        ),
+        (Spam(name="spam", at_least=5), {}, "the message has no score"),
+    ],
+)
+def test_because(condition: Condition, said: dict[str, Any], want: str) -> None:
+    """The fact on which it rests, whether it holds or not."""
+    assert condition.because(evidence(**said)) == want
+
+
+def test_because_of_a_finding() -> None:
+    """Says where it was, and cuts what is long."""
+    found = Finding(id="mime.x", where="1.2/" + "a" * 200, detail="odd")
+    given = Evidence(replace(facts(), findings=(found,)), TODAY)
+    assert MIME.because(given) == f'mime.x was found in "1.2/{"a" * 76}…": "odd"'

@@ -62,3 +62,19 @@ def test_one_of_the_tables() -> None:
     condition = HeaderField(name="header.Subject", field="subject", tables=tables)
     assert condition.holds(evidence(headers=(("SUBJECT", "b"),)))
     assert not condition.holds(evidence(headers=(("SUBJECT", "c"), ("X", "a"))))
+
+
+@pytest.mark.parametrize(
+    ("tables", "values", "want"),
+    [
+        ((Field(names=JANE),), ("x <a@b>", "Jane <a@b>"), 'from is "Jane <a@b>"'),
+        ((Field(names=JANE),), ("x <a@b>",), "there is 1 of from"),
+        ((Field(is_missing=True),), (), "there is no from"),
+        ((Field(is_missing=True),), ("a", "b"), "there are 2 of from"),
+        ((Field(is_missing=True), Field(over=1)), ("a", "bb"), 'from is "bb"'),
+    ],
+)
+def test_because(tables: tuple[Field, ...], values: tuple[str, ...], want: str) -> None:
+    """The field that is meant, or how many there are."""
+    condition = HeaderField(name="header.From", field="from", tables=tables)
+    assert condition.because(evidence(headers=tuple(("From", v) for v in values))) == want

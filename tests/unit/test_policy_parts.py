@@ -66,3 +66,18 @@ def test_one_part(table: PartTable, given: Part, want: bool) -> None:
 def test_a_message(condition: Parts, given: tuple[Part, ...], want: bool) -> None:
     """More than so many parts are meant."""
     assert condition.holds(evidence(parts=given)) is want
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ((part("a.exe", octets=3), part("b.exe")),
+         'part "1", called "a.exe", 3 octets, and 1 more'),
+        ((part("x"), part("b.scr", kinds=("pe", "zip"), path="2/b")),
+         'part "2/b", called "b.scr", is pe/zip, 0 octets'),
+        ((part("x"),), "none of 1 parts"),
+    ],
+)  # fmt: skip
+def test_because(given: tuple[Part, ...], want: str) -> None:
+    """The first part that is meant, and how many more there are."""
+    assert Parts(name="part", table=EXE).because(evidence(parts=given)) == want

@@ -132,7 +132,7 @@ def test_conditions_have_names(tmp_path: Path) -> None:
     rule = policy(tmp_path, text).rules[0]
     names = [each.name for each in (*rule.when[0].conditions, *rule.conditions)]
     assert names == [
-        "when.from", "when.relay", "when.env.X", "when.size",
+        "when.from", "when.size", "when.relay", "when.env.X",
         "finding", "virus", "spam", "header.Subject", "part",
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 from qscanner.codec.problems import Problems
 from qscanner.outcomes import Ending
 from qscanner.policy.read import MAX_RULES, load
+from tests.fakes.facts import policy
 
 RULE = '[[rule]]\nid = "{}"\nvirus = "*"\naction = "reject"\norder = {}\n'
 
@@ -66,3 +67,10 @@ def test_too_many_rules(tmp_path: Path) -> None:
     (tmp_path / "10.toml").write_text("schema = 1\n" + "[[rule]]\n" * (MAX_RULES + 1))
     with pytest.raises(Problems, match=f"more than {MAX_RULES} rules"):
         load(os.fspath(tmp_path))
+
+
+def test_texts_are_asked_for(tmp_path: Path) -> None:
+    """Only where a rule, a detecting one too, has `body`."""
+    rule = '[[rule]]\nid = "a"\nscore = 1\n'
+    assert not policy(tmp_path, rule + "part.kind = 'pe'\n").needs_texts
+    assert policy(tmp_path, rule + "body.text = 'a'\n").needs_texts

@@ -30,6 +30,7 @@ def rule(id_: str, *lines: str) -> str:
     return "\n".join(["[[rule]]", f'id = "{id_}"', 'why = "yes"', *lines, ""])
 
 
+HOLD, PASS = 'action = "quarantine"', 'action = "accept"'
 PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept"\nfinal = true'
 
 
@@ -57,8 +58,8 @@ PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept
         (rule("a", 'when.from = "a@b"', REJECT), None),
         (rule("a", 'virus = "x"', FINAL), "never lets a virus pass"),
         (rule("a", 'finding = "mine.*"', REJECT), 'did you mean "mime"?'),
-        (rule("a", 'finding = "zzz.*"', REJECT), 'no check reports findings "zzz.…" (virus'),
-        (rule("a", 'finding = ["*", "*.odd", "?ime.x", "limit.x"]', REJECT), None),
+        (rule("a", 'finding = "zzz.*"', REJECT), 'no check reports findings "zzz.…" (mime'),
+        (rule("a", 'finding = ["*", "*.odd", "?ime.*", "limit.time"]', PASS), None),
         (rule("a", PART, REJECT) + rule("b", PART, REJECT), 'rule "b": changes nothing'),
         (rule("a", PART, REJECT) + rule("b", PART, 'action = "discard"'), "changes nothing"),
         (rule("a", PART, 'action = "discard"') + rule("b", PART, REJECT), None),
@@ -67,8 +68,51 @@ PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept
         (rule("a", PART, REJECT) + rule("b", PART, FINAL), None),
         (rule("a", PART, 'mode = "log-only"', REJECT) + rule("b", PART, REJECT), None),
         (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'mode = "log-only"'), None),
-        (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'when.to = "@b"'), None),
-        (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'unless.to = "@b"'), None),
+        (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'when.to = "@b"'), "changes nothing"),
+        (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'unless.to = "@b"'), "changes nothing"),
+        (rule("b", PART, HOLD, 'when.to = "@b"') + rule("a", PART, REJECT), "changes nothing"),
+        (rule("a", PART, REJECT) + rule("b", PART, 'action = "discard"')
+         + rule("c", PART, REJECT, 'reply = "No."'), 'rule "b"'),
+        (rule("a", PART, REJECT) + rule("x", PART, REJECT, 'reply = "No."')
+         + rule("b", PART, HOLD, "when.relay = true"), 'rule "b": changes nothing'),
+        (rule("a", PART, HOLD) + rule("b", PART, REJECT, 'when.to = "@b"'), None),
+        (rule("a", PART, HOLD, 'when.to = "@b"') + rule("b", PART, HOLD), "changes nothing"),
+        (rule("a", PART, REJECT, 'unless.to = "@c"') + rule("b", PART, REJECT, 'when.to = "@b"'),
+         None),
+        (rule("a", PART, REJECT) + rule("b", PART, REJECT, 'reply = "No."'), None),
+        (rule("a", PART, REJECT, 'reply = "No."') + rule("b", PART, REJECT, 'reply = "Never."'),
+         "changes nothing"),
+        (rule("b", PART, REJECT, 'when.to = "@b"', 'reply = "Never."') + rule("a", PART, REJECT),
+         None),
+        (rule("a", PART, HOLD) + rule("b", PART, HOLD, 'release = "nobody"'), None),
+        (rule("a", PART, HOLD, "final = true") + rule("b", PART, REJECT, 'when.to = "@b"'),
+         'rule "b": never decides'),
+        (rule("b", PART, REJECT, 'when.to = "@b"') + rule("a", PART, HOLD, "final = true"), None),
+        (rule("f", "when.relay = true", FINAL)
+         + rule("v", 'finding = "virus.clamav"', "when.relay = true", REJECT), None),
+        (rule("a", "tag = 't'", PART), 'no rule asks for the tag "t"'),
+        (rule("a", "score = 2", PART), 'no rule asks for the "total"'),
+        (rule("a", "score = 2", "tag = 't'", PART)
+         + rule("b", REJECT, "when.tag = 't'") + rule("c", HOLD, "total.at_least = 2"), None),
+        (rule("a", "score = 2", PART, 'unless.from = "a@b"')
+         + rule("c", HOLD, "total.at_least = 2"),
+         "exception is forgeable"),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", auth = "user"}'), None),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", rdns = "b"}'), "forgeable"),
+        (rule("a", REJECT, 'finding = "mime.duplicate-boundry"'),
+         'did you mean "mime.duplicate-boundary"?'),
+        (rule("a", REJECT, 'finding = ["mime.*", "limit.qqqqq"]'),
+         'no check reports "limit.qqqqq"'),
+        (rule("a", REJECT, 'finding = "*.qqqqq"'), 'no check reports "*.qqqqq"'),
+        (rule("a", REJECT, "part.name = 'a$b'"), 'the pattern never matches: "$" is the end'),
+        (rule("a", REJECT, "header.Subject = ['x', 'a^b']"), "never matches"),
+        (rule("a", REJECT, "header.Subject = {regex = 'a^b'}"), "never matches"),
+        (rule("a", REJECT, "header.From.name = 'a^b'"), "never matches"),
+        (rule("a", REJECT, "body.text = 'a^b'"), "never matches"),
+        (rule("a", REJECT, "when.env.X = 'a^b'"), "never matches"),
+        (rule("a", REJECT, "part.any = [{name = 'a^b'}]"), "never matches"),
+        (rule("a", REJECT, 'when = {direction = "in", relay = true}'), "never holds"),
+        (rule("a", PART, REJECT, 'unless = {direction = "in", auth = "user"}'), "never holds"),
         (rule("a", PART, 'action = "accept"')
          + rule("b", PART, 'action = "accept"', 'subject_prefix = "x"'), None),
         (rule("a", PART, REJECT) + rule("b", PART, REJECT, "keep = true"), None),

@@ -15,7 +15,7 @@ action = "rejekt"
 [[rule]]
 id = "b"
 why = "x"
-partt = { kind = "pe" }
+partt = { kind = "elf" }
 action = "reject"
 """
 DOUBTFUL = """
@@ -23,7 +23,7 @@ schema = 1
 [[rule]]
 id = "forgeable"
 why = "x"
-part = { kind = "pe" }
+part = { kind = "elf" }
 unless = { from = "a@b.example" }
 action = "quarantine"
 """
