@@ -1,4 +1,4 @@
-"""The admin's command, `qscanner`: check, scan, policy, emergency, version, help.
+"""The admin's command, `qscanner`: check, scan, policy, import, emergency, version, help.
 
 Called by  people, and by monitoring, which relies on the exit codes of admin_options.Exit.
 Ends       0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
@@ -19,6 +19,7 @@ from qscanner.outcomes import QScannerError
 from qscanner.programs import admin_client, admin_manual
 from qscanner.programs.admin_check import check
 from qscanner.programs.admin_emergency import command as emergency
+from qscanner.programs.admin_import import import_
 from qscanner.programs.admin_load import load
 from qscanner.programs.admin_options import Exit, config_option
 from qscanner.programs.admin_policy import policy
@@ -76,7 +77,7 @@ def _show(page: str) -> None:
         click.echo(page, nl=False)
 
 
-for each in (check, scan, policy, emergency):
+for each in (check, scan, policy, emergency, import_):
     command.add_command(each)
 policy.add_command(load)
 
