@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass
 
 from qscanner import outgoing, quarantine, reply
-from qscanner.codec import envelope
 from qscanner.codec.frames import Answer
 from qscanner.intake import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
 from qscanner.log import Log
 from qscanner.model import Action, Verdict
 from qscanner.outcomes import QScannerError
+from qscanner.policy import routing
 from qscanner.report import ENDINGS, Mail, Report, edits_of, event
 from qscanner.settings import Settings
 
@@ -87,10 +87,7 @@ def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
 
 def _envelope(mail: Mail, verdict: Verdict, folder: str) -> int:
     """Give a file with the envelope of those who get it (a pipe would block at 64 KiB)."""
-    raw = mail.envelope.raw
-    if verdict.decisions:
-        kept = tuple(decided.action is Action.ACCEPT for decided in verdict.decisions)
-        raw = raw if all(kept) else envelope.narrow(raw, kept)
+    raw = routing.raw(mail.envelope, verdict, is_host=mail.client.is_host)
     fd = (unlinked_file(folder) if len(raw) > IN_MEMORY_OCTETS else None) or memory_file()
     try:
         write_all(fd, raw)

@@ -139,6 +139,7 @@ def record(
         "action": verdict.action.value,
         "rules": list(verdict.rules),
         "why": verdict.why,
+        "release": verdict.release.value,
         "octets": facts.octets,
         "envelope": _envelope(facts.envelope, verdict),
         "client": _client(facts.client),

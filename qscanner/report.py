@@ -145,10 +145,35 @@ def event(
         ]
         if theirs:  # otherwise the verdict says it of all
             told[key] = b",".join(theirs[:_MAX_TOLD])
+    told |= _routed(verdict) | _marked(verdict)
     if verdict.logged:
         told["log-only"] = ",".join(verdict.logged[:_MAX_TOLD])
     if trouble or verdict.why:
         told["why"] = trouble or verdict.why
+    return told
+
+
+def _routed(verdict: Verdict) -> dict[str, str | bytes | int]:
+    """Give who gets it instead of, and beside, the recipients."""
+    told: dict[str, str | bytes | int] = {}
+    for key in ("redirect_to", "copy_to"):
+        addresses = dict.fromkeys(
+            each for decided in verdict.decisions for each in getattr(decided, key)
+        )
+        if addresses and verdict.action is Action.ACCEPT:
+            told[key.replace("_", "-")] = b",".join(list(addresses)[:_MAX_TOLD])
+    return told
+
+
+def _marked(verdict: Verdict) -> dict[str, str | bytes | int]:
+    """Give what the detecting rules found."""
+    told: dict[str, str | bytes | int] = {}
+    if verdict.detected:
+        told["detected"] = ",".join(verdict.detected[:_MAX_TOLD])
+    if verdict.tags:
+        told["tags"] = ",".join(list(verdict.tags)[:_MAX_TOLD])
+    if verdict.total:
+        told["total"] = f"{verdict.total:g}"
     return told
 
 

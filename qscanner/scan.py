@@ -59,7 +59,13 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         engines.feed("", mail.message.octets)
 
         view = mime.view(mail.message.octets, mime.MimeLimits.of(limits))
-        looked = attachments.look(view, Budget.of(limits), engines.feed, deadline=deadline)
+        looked = attachments.look(
+            view,
+            Budget.of(limits),
+            engines.feed,
+            deadline=deadline,
+            wants_texts=bench.policy.needs_texts,
+        )
         found = (*view.findings, *looked.findings, *headers.look(view))
 
         spam_asked = _ask_scorer(mail, found, looked.parts, bench, deadline)
@@ -71,6 +77,7 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         octets=mail.message.size,
         headers=view.headers,
         parts=looked.parts,
+        texts=looked.texts,
         findings=_together(found, virus_result, spam_result),
         virus=virus_result,
         spam=spam_result,

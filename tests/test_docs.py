@@ -88,9 +88,12 @@ def _report(client: Client) -> Report:
         verdict=Verdict(
             action=Action.ACCEPT,
             decisions=tuple(
-                Decision(action=action)
+                Decision(action=action, redirect_to=(b"r@s",), copy_to=(b"c@s",))
                 for action in (Action.ACCEPT, Action.QUARANTINE, Action.DISCARD)
             ),
+            detected=("d",),
+            tags=("t",),
+            total=1.5,
             logged=("x",),
             why="because",
         ),

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from qscanner import archives, documents, magic_kinds
 from qscanner import kinds as kinds_of
 from qscanner.archives import Budget, Member
+from qscanner.codec import htmltext, words
 from qscanner.codec import names as naming
-from qscanner.codec import words
 from qscanner.codec.payload import Leaf
 from qscanner.deadline import Deadline
 from qscanner.mime import MimeLimits, View
 from qscanner.mime import view as view_of
-from qscanner.model import Finding, Part, Where
+from qscanner.model import Finding, Part, Text, Where
 from qscanner.outcomes import OutOfTime
 
 OnContent = Callable[[str, bytes, bool], None]
@@ -36,10 +36,14 @@ _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """All parts in the order of the message, an archive before its members, and all findings."""
+    """All parts in the order of the message, an archive before its members, and all findings.
+
+    `texts` are what readers see, where somebody wants them.
+    """
 
     parts: tuple[Part, ...] = ()
     findings: tuple[Finding, ...] = ()
+    texts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +62,30 @@ class _Content:
     is_hidden: bool = False  # from those who look at the raw message only
 
 
-def look(view: View, budget: Budget, on_content: OnContent, *, deadline: Deadline) -> Looked:
+def look(
+    view: View,
+    budget: Budget,
+    on_content: OnContent,
+    *,
+    deadline: Deadline,
+    wants_texts: bool = False,
+) -> Looked:
     """Look at every part of a view and what is inside.
 
     `on_content(path, octets, is_hidden)` is called once for each decoded content, outer before
     inner; `is_hidden`: a scanner that was given the raw message may not have seen it.
     """
     walk = _Walk(budget, on_content, deadline)
+    walk.text_left = htmltext.MAX_OCTETS if wants_texts else 0
     try:
         walk.leaves(view)
     except OutOfTime:
         walk.findings.append(Finding(id="limit.time", detail="not all parts were looked at"))
-    return Looked(parts=tuple(walk.parts), findings=tuple(dict.fromkeys(walk.findings)))
+    return Looked(
+        parts=tuple(walk.parts),
+        findings=tuple(dict.fromkeys(walk.findings)),
+        texts=tuple(walk.texts),
+    )
 
 
 class _Walk:
@@ -83,6 +99,8 @@ class _Walk:
         budget.words = self._words
         self.parts: list[Part] = []
         self.findings: list[Finding] = []
+        self.texts: list[Text] = []
+        self.text_left = 0  # octets
 
     def leaves(self, view: View, inside: _Content | None = None) -> None:
         """Look at the leaves of a message, or of one inside a content."""
@@ -127,6 +145,8 @@ class _Walk:
         if this.content:
             self._hand_on(this)
         kinds = self._kinds(this)
+        if self.text_left > 0 and this.content and not this.names:  # files are no body
+            self._text(this, "text/html" if "html" in kinds else this.declared)
         has_secret = "ole" in kinds and _ENCRYPTED_OFFICE in this.content
         if has_secret:
             self.findings.append(Finding(id="archive.encrypted", where=this.path, detail="Office"))
@@ -146,6 +166,16 @@ class _Walk:
             self._budget.held += len(this.content)
             self._inside(this, kinds)
             self._budget.held -= len(this.content)
+
+    def _text(self, this: _Content, declared: str) -> None:
+        """Keep what a reader of a text sees, as long as there is room."""
+        found = htmltext.text(this.path, declared, this.content[: self.text_left])
+        if found is None:
+            return
+        self.texts.append(found)
+        self.text_left -= len(this.content)
+        if self.text_left < 0:
+            self.findings.append(Finding(id="limit.texts", where=this.path))
 
     def _hand_on(self, this: _Content) -> None:
         self._on_content(this.path, this.content, this.is_hidden or this.depth > _SEEN_DEPTH)

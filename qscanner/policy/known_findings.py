@@ -43,7 +43,7 @@ _WHATS = {
     """,
     "limit": """
         archive-depth archive-members archive-octets archive-ratio boundaries content-header
-        decoded depth document header-line headers parts readings sweep time virus-parts
+        decoded depth document header-line headers parts readings sweep texts time virus-parts
     """,
     "virus": """
         clamav command yara

@@ -64,7 +64,7 @@ def examined(folder: str) -> tuple[int, tuple[Problem, ...], tuple[Problem, ...]
         loaded = load(folder)
     except Problems as found:
         return 0, found.problems, ()
-    return len(loaded.rules), (), tuple(warnings(loaded))
+    return len(loaded.sentences), (), tuple(warnings(loaded))
 
 
 def _summary(

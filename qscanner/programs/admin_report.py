@@ -126,7 +126,7 @@ def _whys(report: Report, policy: Policy) -> Iterator[str]:
     verdict = report.verdict
     if verdict.why and verdict.rules:
         yield verdict.why
-    whys = {rule.id: rule.why for rule in policy.rules}
+    whys = {rule.id: rule.why for rule in policy.sentences}
     for rule in verdict.rules[1:]:
         if whys.get(rule):
             yield f"{rule}: {whys[rule]}"

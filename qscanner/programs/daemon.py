@@ -57,7 +57,7 @@ class _Loaded:
         mark = fingerprint.of(settings)  # both before the rules are read: see there
         rules = fingerprint.of(settings, has_lists=False)
         bench = Bench.of(settings)
-        load = Load(mark=mark, at=time.time(), rules=len(bench.policy.rules))
+        load = Load(mark=mark, at=time.time(), rules=len(bench.policy.sentences))
         return cls(settings=settings, rules=rules, bench=bench, load=load)
 
     def refuse_other_rules(self) -> None:
@@ -163,7 +163,7 @@ class Daemon:
                 "version": __version__,
                 "pid": os.getpid(),
                 "workers": self._dispatcher.size,
-                "rules": len(self._bench.policy.rules),
+                "rules": len(self._bench.policy.sentences),
                 "settings": self._file,
                 "mark": self._load.mark,
             }

@@ -252,3 +252,16 @@ def test_no_room_for_the_envelope(place: Place) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert os.listdir("/proc/self/fd") == before
     assert place.log.events[-1]["ending"] == "disk-full"
+
+
+def test_redirected_and_copied(place: Place, taken: list[int]) -> None:
+    """The queue program gets the envelope that the rules made, and the log tells."""
+    decided = verdict(Action.ACCEPT, Action.ACCEPT, Action.ACCEPT)
+    redirected = replace(decided.decisions[1], redirect_to=(b"boss@y",))
+    copied = replace(decided.decisions[2], copy_to=(b"archive@y",))
+    decisions = (decided.decisions[0], redirected, copied)
+    settled = place.settle(replace(decided, decisions=decisions))
+    _, raw = both(settled, taken)
+    assert raw == encode(b"s@x", (b"a@y", b"boss@y", b"c@y", b"archive@y"))
+    (event,) = place.log.events
+    assert (event["redirect-to"], event["copy-to"]) == (b"boss@y", b"archive@y")

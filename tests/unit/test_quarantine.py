@@ -278,6 +278,7 @@ def test_the_record_says_everything() -> None:
         "action": "accept",
         "rules": ["r"],
         "why": "because",
+        "release": "admin",
         "octets": 9,
         "envelope": {
             "sender": "s\u00ff@x",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -319,3 +320,10 @@ def test_json_of_odd_addresses() -> None:
     got = report.as_json(made(facts(envelope=envelope), verdict(Action.ACCEPT)), file="f")
     assert got["recipients"] == {"\\xff@y": "accept"}
     json.dumps(got).encode("ascii")
+
+
+def test_what_detecting_rules_found_is_logged() -> None:
+    """Which hit, their tags, and the sum of their scores."""
+    decided = replace(verdict(Action.ACCEPT), detected=("a", "b"), tags=("odd", "new"), total=7.5)
+    told = report.event(made(facts(), decided), pid=1, ending=Ending.ACCEPTED)
+    assert (told["detected"], told["tags"], told["total"]) == ("a,b", "odd,new", "7.5")

@@ -402,3 +402,46 @@ def test_a_command_is_an_engine(tmp_path: Path) -> None:
         report = scanned(mails.text(), replace(SETTINGS, virus=virus))
         assert report.facts.virus is not None
         assert report.facts.virus.outcome is outcome
+
+
+BODY_RULE = """schema = 1
+[[rule]]
+id = "prize"
+why = "Nobody wins"
+body = { text = "you have won", link_domain = "evil.example" }
+action = "reject"
+reply = "No prizes"
+"""
+PAGE = (
+    b"From: a@x.example\nMIME-Version: 1.0\nContent-Type: text/html\n"
+    b"Content-Transfer-Encoding: quoted-printable\n\n<p>you <b>have</b> won=2E"
+    b'<a href=3D"http://%s/x">here</a>\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("domain", "action"),
+    [(b"evil.example", Action.REJECT), (b"good.example", Action.ACCEPT)],
+    ids=["evil", "good"],
+)
+def test_a_rule_reads_what_a_reader_sees(domain: bytes, action: Action, tmp_path: Path) -> None:
+    """Transfer encoding and tags off, links followed to their domains."""
+    (tmp_path / "a.toml").write_text(BODY_RULE)
+    report = scanned(PAGE % domain, replace(SETTINGS, policy=Policy(dir=str(tmp_path))))
+    assert report.verdict.action is action
+
+
+def test_texts_are_read_only_where_a_rule_asks() -> None:
+    """The shipped rules do not: nothing is paid for."""
+    assert scanned(PAGE % b"x.example").facts.texts == ()
+
+
+def test_texts_are_bounded(tmp_path: Path) -> None:
+    """What is beyond is a finding, and an attached text is no body."""
+    (tmp_path / "a.toml").write_text(BODY_RULE)
+    settings = replace(SETTINGS, policy=Policy(dir=str(tmp_path)))
+    long = b"From: a@x.example\n\n" + b"lorem ipsum dolor\n" * 70_000
+    report = scanned(long, settings)
+    assert [found.where for found in report.facts.findings if found.id == "limit.texts"] == ["1"]
+    attached = scanned(mails.attached("a.log", b"you have won\n" * 100_000), settings)
+    assert "limit.texts" not in {found.id for found in attached.facts.findings}
