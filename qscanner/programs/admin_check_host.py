@@ -15,7 +15,7 @@ import resource
 import stat
 import sys
 
-from qscanner import qmailqueue
+from qscanner import libarchive_members, macros, qmailqueue
 from qscanner.magic_kinds import MagicError, type_of
 from qscanner.outcomes import Unusable
 from qscanner.programs.admin_items import Item, Level
@@ -39,6 +39,8 @@ def look(settings: Settings) -> list[Item]:
         _spool(settings.queue.spool),
         *_quarantine(settings),
         _libmagic(),
+        _libarchive(),
+        _oletools(),
         *_limits(settings),
     ]
 
@@ -187,6 +189,23 @@ def _libmagic() -> Item:
             todo=("reinstall libmagic1 and libmagic-mgc",),
         )
     return Item(area="libmagic", level=Level.OK, text=text)
+
+
+def _libarchive() -> Item:
+    found = libarchive_members.version()
+    if found is None:
+        text = "libarchive is not there: 7z, rar, cab, iso and others are held unopened"
+        todo = "apt-get install libarchive13"
+        return Item(area="libarchive", level=Level.WARNING, text=text, todo=(todo,))
+    return Item(area="libarchive", level=Level.OK, text=f"libarchive {found}")
+
+
+def _oletools() -> Item:
+    if macros.load():
+        text = "oletools: the source of Office macros is read"
+    else:
+        text = "no oletools: macros are seen, not read (pip install 'qscanner[office]')"
+    return Item(area="office", level=Level.OK, text=text)
 
 
 def _libmagic_version() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qscanner import config
+from qscanner import config, libarchive_members, macros
 from qscanner.programs import admin_check_host
 from qscanner.programs.admin_items import Item, Level
 from qscanner.settings import Settings
@@ -244,3 +244,22 @@ def test_libmagic_says_which(settings: Settings) -> None:
     text = worst_of(settings, "libmagic").text
     assert text.startswith("libmagic 5.")
     assert "libmagic.so" in text
+
+
+def test_libarchive_says_which(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version; without it archives are held unopened, and that is a warning."""
+    assert worst_of(settings, "libarchive").text.startswith("libarchive 3.")
+    monkeypatch.setattr(libarchive_members, "version", lambda: None)
+    missing = worst_of(settings, "libarchive")
+    assert missing.level is Level.WARNING
+    assert "libarchive13" in missing.todo[0]
+
+
+@pytest.mark.parametrize(("is_there", "word"), [(True, "is read"), (False, "not read")])
+def test_oletools_are_told_of(
+    is_there: bool, word: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An extra: without it nothing is wrong."""
+    monkeypatch.setattr(macros, "load", lambda: is_there)
+    item = worst_of(settings, "office")
+    assert (item.level, word in item.text) == (Level.OK, True)
