@@ -53,7 +53,7 @@ def test_every_operation(
     one = Fault(fault_library, open_tmp)
     what, error = FAULTS[fault]
     table: Counter[tuple[str, str]] = Counter()
-    at, step = 1, 7 if reads else 1  # of the reads every seventh, from another start each
+    at, step = 1, 13 if reads else 1  # of the reads every thirteenth
     while True:
         empty(site)
         env = TCPSERVER | one.set(at, what, error, reads=reads)
