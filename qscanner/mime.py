@@ -25,9 +25,11 @@ from typing import Any
 from qscanner.codec import fields, transfer
 from qscanner.codec import names as naming
 from qscanner.codec.delimiters import Delimiter, Delimiters
+from qscanner.codec.effort import Effort
+from qscanner.codec.extents import Extent, are_certain
 from qscanner.codec.fields import Octets
 from qscanner.codec.mediatype import Media, media_of
-from qscanner.codec.payload import Leaf, Payload, leaves_of_uu
+from qscanner.codec.payload import Leaf, Payload, leaves_of_uu, unplaced
 from qscanner.codec.sweep import sweep
 from qscanner.model import Finding, Header, Where
 from qscanner.settings import Limits
@@ -63,23 +65,28 @@ class MimeLimits:
 class View:
     """One reading of a message: its own headers, the leaves of its tree, what was odd.
 
-    `head` is the header block as octets, at most 1 MiB, for checks of the octets themselves.
+    `head` is the header block as octets, at most 1 MiB, for checks of the octets themselves;
+    `effort` is what is left for the messages in it.
     """
 
     headers: tuple[Header, ...] = ()
     leaves: tuple[Leaf, ...] = ()
     findings: tuple[Finding, ...] = ()
     head: bytes = field(default=b"", repr=False)
+    effort: Effort = field(default_factory=Effort, repr=False, compare=False)
 
 
-def view(octets: Octets, limits: MimeLimits) -> View:
-    """Give one View of any octets at all; nothing is raised (RFC 5322, 2045 to 2047, 2231)."""
+def view(octets: Octets, limits: MimeLimits, effort: Effort | None = None) -> View:
+    """Give one View of any octets at all; nothing is raised (RFC 5322, 2045 to 2047, 2231).
+
+    `effort` is what the message around it has left; of its own there is one for the outermost.
+    """
     if octets.find(b"\n") < 0 <= octets.find(b"\r"):  # line ends of old Macs
         octets = bytes(octets).replace(b"\r", b"\n")
     feeder = _Feeder(octets, limits)
     trouble: list[Finding] = []
     seen = View()
-    reader = _Reader(feeder)
+    reader = _Reader(feeder, effort or Effort.of(len(octets)))
     for step in (feeder.run, reader.walk, reader.sweep):
         try:
             seen = step() or seen
@@ -87,11 +94,10 @@ def view(octets: Octets, limits: MimeLimits) -> View:
             raise  # not the message's doing: the next try may have more
         except Exception as error:  # noqa: BLE001  the stdlib may raise anything on hostile input
             trouble.append(Finding(id="mime.parser-error", detail=type(error).__name__))
-    if not trouble:
-        return seen
-    # What was not read as parts is looked at as one text.
-    whole = Leaf(path="0", payload=Payload.of_octets(octets))
-    return replace(seen, leaves=(*seen.leaves, whole), findings=(*trouble, *seen.findings))
+    if trouble:  # what was not read as parts is looked at as one text
+        whole = Leaf(path="0", payload=Payload.of_octets(octets))
+        seen = replace(seen, leaves=(*seen.leaves, whole), findings=(*trouble, *seen.findings))
+    return seen if are_certain(seen.findings) else replace(seen, leaves=unplaced(seen.leaves))
 
 
 class _Node(Message):
@@ -104,6 +110,7 @@ class _Node(Message):
         super().__init__(policy=policy)
         self.tree = tree
         self.depth = 0
+        self.extent = Extent()
         self.role = ""  # what the parser is told: text/plain, multipart/mixed, message/rfc822
         self.media = Media()
         self.odd: set[str] = set()
@@ -154,6 +161,7 @@ class _Feeder:
         self.blocks: list[tuple[int, int]] = []
         self.top: fields.Block | None = None
         self._odd: set[str] = set()  # of the header block that the parser is about to judge
+        self._block_at: int | None = None  # where that block begins
         self._at = 0  # where the parser is
         self._delimiters: Delimiters[_Node] = Delimiters(octets)
         self._field_limits = fields.FieldLimits(
@@ -186,7 +194,7 @@ class _Feeder:
             block = fields.read_block(self.octets, self._at, stop, self._field_limits)
             self.blocks.append((self._at, block.body_at))
             self._at = block.body_at
-            self._odd = block.odd
+            self._odd, self._block_at = block.odd, self.blocks[-1][0]
             self.top = self.top or block
             lines = [f"{name}: {value}\n" for name, value in block.fields]
             # The empty line makes the parser judge the node now, while we know where we are.
@@ -206,6 +214,7 @@ class _Feeder:
     def _take(self, delimiter: Delimiter["_Node"]) -> None:
         """Feed a delimiter line, and the header block behind it."""
         node = delimiter.owner
+        node.extent.cut(self.octets, delimiter.start)
         is_close = delimiter.is_close
         if delimiter.has_words:
             node.odd.add("mime.delimiter-junk")
@@ -228,7 +237,8 @@ class _Feeder:
         """Decide what a node is for the parser, from its header fields."""
         node.media = media_of(list(node.raw_items()), default=node.get_default_type())
         node.odd |= node.media.odd | self._odd
-        self._odd = set()
+        node.extent.start = self._block_at
+        self._odd, self._block_at = set(), None
         node.role = _TEXT
         kind = node.media.declared
         is_message = kind in _MESSAGE_TYPES and node.media.encodings == (transfer.IDENTITY,)
@@ -270,8 +280,10 @@ class _Feeder:
 class _Reader:
     """Makes the View of a tree that was fed."""
 
-    def __init__(self, feeder: _Feeder) -> None:
+    def __init__(self, feeder: _Feeder, effort: Effort) -> None:
         self._feeder = feeder
+        self._effort = effort
+        self._headers: tuple[Header, ...] = ()
         self._leaves: list[Leaf] = []
         self._findings: list[Finding] = []
         self._has_other_message = False  # a message of a type that not all scanners know
@@ -282,6 +294,7 @@ class _Reader:
         root = self._feeder.root
         if root is not None:
             is_leaf = root.role == _TEXT
+            root.extent.end = self._feeder.size
             self._walk(root, "1" if is_leaf else "", is_nested=False)
         return self._view()
 
@@ -289,7 +302,11 @@ class _Reader:
         """Add what no leaf decodes; say of leaves whether a raw look may have missed them."""
         odd = {finding.id for finding in self._findings if finding.id.startswith("mime.")}
         swept = sweep(
-            self._feeder.octets, self._leaves, self._feeder.blocks, is_ambiguous=bool(odd - _TAME)
+            self._feeder.octets,
+            self._leaves,
+            self._feeder.blocks,
+            is_ambiguous=bool(odd - _TAME),
+            effort=self._effort,
         )
         self._findings += swept.findings
         is_odd = swept.is_ambiguous or self._has_other_message
@@ -302,11 +319,13 @@ class _Reader:
 
     def _view(self) -> View:
         top = self._feeder.top or fields.Block()
+        self._headers = self._headers or tuple(fields.header(*each) for each in top.fields)
         return View(
-            headers=tuple(_header(name, value) for name, value in top.fields),
+            headers=self._headers,
             leaves=tuple(self._leaves),
             findings=tuple(self._findings),
             head=bytes(self._feeder.octets[: min(top.body_at, _HEAD_OCTETS)]),
+            effort=self._effort,
         )
 
     def _walk(self, node: _Node, path: str, *, is_nested: bool) -> None:
@@ -315,10 +334,10 @@ class _Reader:
         self._findings += [Finding(id=id_, where=where) for id_ in sorted(node.odd)]
         kind = node.media.declared
         self._has_other_message |= kind.startswith("message/") and kind not in _PLAIN_MESSAGES
-        names = naming.forms(node.media.names)
+        names = naming.forms([*node.media.names, *node.media.located])
         self._findings += naming.look(names, path)
         children = node.pieces()
-        place = _where(node.media, names, is_nested=is_nested)
+        place = _where(node.media, is_nested=is_nested)
         if not children:
             self._leaf(node, path or "1", names, place)
             return
@@ -332,10 +351,12 @@ class _Reader:
                     where=place,
                     is_container=True,
                     depth=node.depth,
+                    span=node.extent.span,
                     payload=Payload.of_octets(b""),
                 )
             )
         for number, child in enumerate(children, 1):
+            node.extent.hold(child.extent)
             below = f"{path}.{number}" if path else str(number)
             if is_message and child.role not in (_TEXT, ""):
                 below = path  # the parts of a message's multipart are numbered from 1
@@ -351,6 +372,7 @@ class _Reader:
                 where=where,
                 depth=node.depth,
                 encoding=encoding,
+                span=node.extent.span,
                 payload=payload,
             )
             self._leaves.append(leaf)
@@ -370,13 +392,8 @@ class _Reader:
         return Payload(octets=self._feeder.octets, pieces=tuple(pieces))
 
 
-def _header(name: str, value: str) -> Header:
-    plain = fields.text_of(value)
-    return Header(name=name, plain=plain, decoded=fields.decode_words(plain))
-
-
-def _where(media: Media, names: tuple[str, ...], *, is_nested: bool) -> Where:
+def _where(media: Media, *, is_nested: bool) -> Where:
     if is_nested:
         return Where.NESTED
-    is_shown = media.disposition == "inline" or (not media.disposition and not names)
+    is_shown = media.disposition == "inline" or (not media.disposition and not media.is_named)
     return Where.INLINE if is_shown else Where.ATTACHMENT

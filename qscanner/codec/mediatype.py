@@ -25,6 +25,7 @@ _NAME_TO_NEXT = re.compile(
 _BOUNDARY_ANYWHERE = re.compile(r'boundary\s?=\s?("[^"]*+|[^;\s]*+)', re.IGNORECASE)
 _SECTION = re.compile(r"(.+?)\*(?:(\d{1,6})(\*?))?\Z")
 _LOOKS_LIKE_NAME = re.compile(r"[^\r\n]{1,250}\.[A-Za-z0-9]{1,10}[\s\".]*\Z")
+_PATH_END = re.compile(r"[?#]")
 _EXACT = ("content-type", "content-disposition", "content-transfer-encoding")
 _MEANT = {name.replace("-", ""): name for name in _EXACT}
 _NO_LETTER = re.compile(r"[^a-z]+")
@@ -47,13 +48,15 @@ class Media:
 
     `declared` is the type in lower case, text/plain where there is none (RFC 2045 5.2);
     `encodings` the distinct ones of codec.transfer, at least one; `names` as written, not yet in
-    their normal forms; `disposition` the first word.
+    their normal forms; `located` what Content-Location calls it, which is no attachment's mark;
+    `disposition` the first word.
     """
 
     declared: str = "text/plain"
     boundaries: tuple[str, ...] = ()
     encodings: tuple[str, ...] = (transfer.IDENTITY,)
     names: tuple[str, ...] = ()
+    located: tuple[str, ...] = ()
     disposition: str = ""
     odd: set[str] = field(default_factory=set)
 
@@ -61,6 +64,11 @@ class Media:
     def is_multipart(self) -> bool:
         """Whether it says that it has parts."""
         return self.declared.startswith("multipart/")
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it bears a name, as attachments do."""
+        return any(map(str.strip, self.names))
 
 
 def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -> Media:
@@ -88,6 +96,7 @@ def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -
     ]
     names = islice(_names([*dispositions, *types], described), _MAX_NAMES)
     media.names = tuple(dict.fromkeys(names))
+    media.located = tuple(filter(None, map(_located, values.get("content-location", []))))
     return media
 
 
@@ -196,7 +205,10 @@ def _names(values: list[str], described: list[str]) -> Iterator[str]:
                 raw += [text, written]
             else:
                 _note_section(parts, name, text)
-        yield from _joined(parts, {"name", "filename"})
+        for joined in _joined(parts, {"name", "filename"}):
+            yield joined
+            if "=?" in joined:
+                yield fields.decode_words(joined)
         for pattern in (_NAME_ANYWHERE, _NAME_TO_NEXT):
             raw += [match[1].strip('"') for match in islice(pattern.finditer(value), _MAX_VALUES)]
     for text in [*raw, *described]:
@@ -206,6 +218,15 @@ def _names(values: list[str], described: list[str]) -> Iterator[str]:
             yield fields.decode_words(readable)
         if "%" in readable:
             yield fields.in_charset(unquote_to_bytes(readable), "utf-8")
+
+
+def _located(value: str) -> str:
+    """Give the last piece of the path of an address, where it looks like a file's name."""
+    scheme, slashes, rest = "".join(value.split()).strip("<>\"'").partition("://")
+    path = rest.partition("/")[2] if slashes else scheme
+    name = _PATH_END.split(path, maxsplit=1)[0].rpartition("/")[2]
+    text = fields.in_charset(unquote_to_bytes(name.encode("latin-1", "replace")), "utf-8")
+    return text if _LOOKS_LIKE_NAME.match(text) else ""
 
 
 def _note_section(parts: dict[str, list[tuple[int, str, bool]]], name: str, text: str) -> None:

@@ -6,8 +6,8 @@ Careful    the pieces point into the message, maybe a mapping: keep it open whil
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from qscanner.codec import names, transfer
 from qscanner.codec.fields import Octets
@@ -15,8 +15,9 @@ from qscanner.codec.text import readable
 from qscanner.model import Where
 
 _SLICE = 1 << 20  # octets that are copied at a time
-_UU_BEGIN = re.compile(rb"(?:^|(?<=\n))begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,1000})\r*\n")
-_MAX_UU_BLOCKS = 100
+_UU_BEGIN = re.compile(rb"begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,1000})\r*\n")
+_LF = ord("\n")
+MAX_FILES = 100  # uuencoded ones in one text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,10 @@ class Leaf:
 
     `path` is like `1.2`; `names` holds every form of every name, as written first; `declared` is
     its type; `depth` is how many containers it is in; `is_hidden`: a scanner that is given the
-    raw message may not see it.
+    raw message may not see it; `is_fragment`: it came to light where nothing says that it is a
+    content, maybe by chance, so how well it is formed says nothing. `span` is where it stands in
+    the message, from its header block to before the line end of the next delimiter; None where
+    there is no one such place.
     """
 
     path: str
@@ -65,7 +69,9 @@ class Leaf:
     is_container: bool = False
     depth: int = 0
     is_hidden: bool = False
+    is_fragment: bool = False
     encoding: str = transfer.IDENTITY
+    span: tuple[int, int] | None = None
     payload: Payload = field(repr=False)
 
     @property
@@ -81,6 +87,11 @@ class Leaf:
             return transfer.decode(self.encoding, self.payload.slices())
         except ValueError:  # binascii.Error is one: whatever it was, it is looked at as it came
             return self.payload.all()
+
+
+def unplaced(leaves: Iterable[Leaf]) -> tuple[Leaf, ...]:
+    """Give the leaves of a message about whose structure mail programs may differ."""
+    return tuple(replace(leaf, span=None) for leaf in leaves)
 
 
 def leaves_of_uu(leaf: Leaf) -> Iterator[Leaf]:
@@ -109,8 +120,9 @@ def _uu_blocks(text: bytes) -> Iterator[tuple[str, int, int, bool]]:
     """
     begins = []
     for found in _UU_BEGIN.finditer(text):
-        begins.append(found)
-        if len(begins) >= _MAX_UU_BLOCKS:
+        if found.start() == 0 or text[found.start() - 1] == _LF:
+            begins.append(found)
+        if len(begins) >= MAX_FILES:
             break
     stops = [found.start() for found in begins[1:]] + [len(text)]
     for found, stop in zip(begins, stops, strict=False):

@@ -19,36 +19,34 @@ from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from qscanner.codec import fields, mediatype, names, readings, runs, transfer
+from qscanner.codec.effort import Effort
 from qscanner.codec.fields import Octets
-from qscanner.codec.payload import Leaf, Payload, leaves_of_uu
+from qscanner.codec.payload import MAX_FILES, Leaf, Payload, leaves_of_uu
 from qscanner.model import Finding, Where
 
-_MIB = 1 << 20
-_READ_OCTETS = 8 * _MIB  # of second readings of one message, before they are made
-_LINE_COST, _RUN_COST = 32, 1 << 10  # octets that a line, a run is as dear as
-_MAX_STRAYS = 500
 _MAX_RAW = 20  # of one text
-_MAX_FOUND = 200
 _HEAD_OCTETS = 200
 _MIN_HEAD = 32
 _MIN_GAP = 60  # between leaves: more than a delimiter line
 _FIELD_LIMITS = fields.FieldLimits(fields=200, octets=64 << 10, content_octets=8 << 10)
 _BLOCK_OCTETS = 4 << 10  # from its begin to its first Content-* field
-_STRAY = re.compile(
-    rb"content-(?:type[ \t]*:[^\r\n]{0,200}/|transfer-encoding[ \t]*:|disposition[ \t]*:)", re.I
+_STRAY = re.compile(  # begins with what has no case: that is looked for six times as fast
+    rb"-(?:type[ \t]*:[^\r\n]{0,200}/|transfer-encoding[ \t]*:|disposition[ \t]*:)", re.I
 )
 _BLOCK_END = re.compile(rb"\n--|\n[ \t>]*\r*\n")
-_DELIMITER = re.compile(rb"\r?\n[ \t>]*--[^\r\n]")
-_QUOTED = re.compile(rb"(?:=[0-9A-Fa-f]{2}[^=\r\n]{0,9}(?:=[ \t]*+\r*+\n)?){6}")
+_DELIMITER = re.compile(rb"\n[ \t>]*--[^\r\n]")
+_TRIPLET = rb"=[0-9A-Fa-f]{2}[^=\r\n]{0,9}(?:=[ \t]*+\r*+\n)?"
+_QUOTED = re.compile(_TRIPLET + rb"(?:" + _TRIPLET + rb"){5}")
 _RAW = re.compile(rb"\n(?=MZ[\x80-\xff\0]|PK\x03\x04|X5O!P%@AP|\x7fELF|Rar!\x1a|\xd0\xcf\x11\xe0)")
 _DATA_URI = re.compile(rb"data:[\w/+.;=-]{0,200},([^\s\"'<>]{20,})")
-_WIDE = re.compile(rb"(?:\0[\t\r\n -~]){30}")
+_WIDE = re.compile(rb"\0[\t\r\n -~](?:\0[\t\r\n -~]){29}")
 _MESSAGE_LIKE = re.compile(
-    rb"\s*(?:>?From |(?:received|from|to|subject|date|return-path|mime-version|message-id"
+    rb"\s*+(?:>?From |(?:received|from|to|subject|date|return-path|mime-version|message-id"
     rb"|content-[a-z-]{2,20})[ \t]*:)",
     re.IGNORECASE,
 )
 _WITH_TEXT = ("text/", "multipart/", "message/")
+_MESSAGES = {"message/rfc822", "message/global", "message/news"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,13 +65,15 @@ def sweep(
     blocks: Sequence[tuple[int, int]],
     *,
     is_ambiguous: bool,
+    effort: Effort,
 ) -> Swept:
     """Look for what no leaf decodes.
 
     `leaves` are those of the tree; `blocks` the (start, end) of the header blocks that were read,
-    in order; `is_ambiguous`: the message has an anomaly, so look closely.
+    in order; `is_ambiguous`: the message has an anomaly, so look closely; `effort` is what is left
+    for this message and those around it and in it.
     """
-    work = _Sweep(octets, blocks, is_ambiguous=is_ambiguous)
+    work = _Sweep(octets, blocks, effort, is_ambiguous=is_ambiguous)
     work.leaves(leaves)
     work.strays()
     if octets.find(b"\0") >= 0 and _WIDE.search(octets):
@@ -85,15 +85,19 @@ def sweep(
 
 class _Sweep:
     def __init__(
-        self, octets: Octets, blocks: Sequence[tuple[int, int]], *, is_ambiguous: bool
+        self,
+        octets: Octets,
+        blocks: Sequence[tuple[int, int]],
+        effort: Effort,
+        *,
+        is_ambiguous: bool,
     ) -> None:
         self._octets = octets
         self._blocks = sorted(blocks)
         self._decoded: list[tuple[int, int]] = []  # what leaves decode, for certain or in all ways
         self._shown: list[tuple[int, int]] = []  # what is the body of some leaf
-        self._budget = _READ_OCTETS
+        self._effort = effort
         self._heap: list[bytes] = []
-        self._seen: set[int] = set()  # hashes of contents that were handed on
         self._counts: dict[str, int] = {}
         self.swept = Swept(is_ambiguous=is_ambiguous)
 
@@ -102,17 +106,22 @@ class _Sweep:
         encoded: list[tuple[Leaf, bool]] = []
         for leaf in leaves:
             is_plain = leaf.encoding == transfer.IDENTITY
-            if leaf.payload.octets is self._octets and not leaf.is_container:
+            is_own = leaf.payload.octets is self._octets
+            if leaf.is_container:
+                continue
+            if is_own:
                 spans = [piece for piece in leaf.payload.pieces if not isinstance(piece, bytes)]
                 self._shown += spans
                 self._decoded += [] if is_plain else spans
-            if is_plain and not leaf.is_container:
+            if is_plain:
                 self._undeclared(leaf)
-            elif not leaf.is_container:
+            elif leaf.encoding == transfer.UUENCODE and not is_own:
+                self._effort.note(*_marks_of_uu(leaf))  # the text around it is looked through
+            else:
                 encoded.append((leaf, readings.is_tidy(leaf.encoding, leaf.payload.slices())))
         for leaf, is_tidy in encoded:
             if not is_tidy or self.swept.is_ambiguous:
-                self._seen.add(hash(leaf.decode()))
+                self._effort.note(leaf.decode())
         for leaf, is_tidy in encoded:
             self._encoded(leaf, is_tidy=is_tidy)
 
@@ -121,7 +130,10 @@ class _Sweep:
             self.swept.untidy.add(leaf.path)
             self._read(leaf)
         if leaf.encoding == transfer.QUOTED_PRINTABLE or leaf.declared.startswith(_WITH_TEXT):
-            self.look(leaf.decode(), leaf.path)
+            octets = leaf.decode()
+            # A message is looked through when it is read as one.
+            if leaf.declared not in _MESSAGES or not _MESSAGE_LIKE.match(octets):
+                self.look(octets, leaf.path)
 
     def _undeclared(self, leaf: Leaf) -> None:
         """Decode a leaf that is not said to be encoded, and is nothing but base64."""
@@ -145,17 +157,18 @@ class _Sweep:
                 self._note("mime.encoding-ambiguous", leaf.path)
 
     def _may_read(self, text: bytes, path: str) -> bool:
-        marks = sum(map(text.count, (b"\n", b"\r", b"=")))
-        self._budget -= len(text) + _LINE_COST * marks + _RUN_COST
-        if self._budget < 0:
+        may_read = self._effort.may_read(text)
+        if not may_read:
             self._note("limit.readings", path)
-        return self._budget >= 0
+        return may_read
 
     def strays(self) -> None:
         """Read header blocks that stand where no part begins."""
-        starts = list(islice(self._strays(), _MAX_STRAYS))
-        if len(starts) == _MAX_STRAYS:
+        starts = list(islice(self._strays(), self._effort.strays + 1))
+        if len(starts) > self._effort.strays:
+            starts.pop()
             self._note("limit.sweep", "")
+        self._effort.strays -= len(starts)
         for place, (start, block_at) in enumerate(starts):
             following = starts[place + 1][1] if place + 1 < len(starts) else len(self._octets)
             block = fields.read_block(self._octets, block_at, following, _FIELD_LIMITS)
@@ -168,7 +181,9 @@ class _Sweep:
         done = 0
         starts = [start for start, _end in self._blocks]
         for found in _STRAY.finditer(self._octets):
-            at = found.start()
+            at = found.start() - len(b"content")
+            if at < 0 or bytes(self._octets[at : found.start()]).lower() != b"content":
+                continue
             place = bisect_right(starts, at) - 1
             if place >= 0 and at < self._blocks[place][1]:
                 continue
@@ -187,22 +202,21 @@ class _Sweep:
         media = mediatype.media_of(block.fields)
         end = _DELIMITER.search(self._octets, max(block.body_at - 2, 0), following)
         stop = max(end.start() if end else following, block.body_at)
-        text = bytes(self._octets[block.body_at : stop])
-        every = names.forms(media.names)
+        every = names.forms([*media.names, *media.located])
         self._note("mime.stray-part", "")
         for encoding in media.encodings:
-            if encoding == transfer.IDENTITY:
-                if not every and media.declared.startswith(_WITH_TEXT):
-                    continue  # what it holds stands in the text, and is found there
-                if media.declared.startswith(("multipart/", "message/")):
-                    text = b""
-            if not (text.strip() or every):
+            is_plain = encoding == transfer.IDENTITY
+            if is_plain and not every and media.declared.startswith(_WITH_TEXT):
+                continue  # what it holds stands in the text, and is found there
+            is_bare = is_plain and media.declared.startswith(("multipart/", "message/"))
+            body = (stop, stop) if is_bare else (block.body_at, stop)
+            payload = Payload(octets=self._octets, pieces=(body,))
+            if not (every or payload.all().strip()):
                 continue
-            if len(self.swept.leaves) >= _MAX_FOUND:
+            if not self._effort.may_hand_on(0):  # no copy of octets
                 self._note("limit.sweep", "")
                 return
-            if encoding != transfer.IDENTITY:
-                self._decoded.append((block.body_at, stop))
+            self._decoded += [] if is_plain else [body]
             leaf = Leaf(
                 path=self._path("stray", ""),
                 names=every,
@@ -210,13 +224,16 @@ class _Sweep:
                 where=Where.NESTED,
                 is_hidden=True,
                 encoding=encoding,
-                payload=Payload.of_octets(text),
+                payload=payload,
             )
             self.swept.leaves.append(leaf)
-            if not readings.is_tidy(encoding, [text]):
-                self._read(leaf)
-            if leaf.is_text and encoding != transfer.IDENTITY:
-                self.look(leaf.decode(), leaf.path)
+            self._look_into_stray(leaf)
+
+    def _look_into_stray(self, leaf: Leaf) -> None:
+        if not readings.is_tidy(leaf.encoding, leaf.payload.slices()):
+            self._read(leaf)
+        if leaf.is_text and leaf.encoding != transfer.IDENTITY:
+            self.look(leaf.decode(), leaf.path)
 
     def remains(self) -> None:
         """Look through all that no leaf decodes, and closely at what is no body of any."""
@@ -236,6 +253,9 @@ class _Sweep:
     def look(self, text: bytes, path: str, *, is_close: bool = False) -> None:
         """Add what is encoded in a text."""
         is_close = is_close or self.swept.is_ambiguous or bool(self.swept.findings)
+        if not self._effort.may_look(len(text), is_close=is_close):
+            self._note("limit.sweep", path)
+            return
         if b"\0" in text and _WIDE.search(text):
             is_close = True
             text = text.replace(b"\0", b"")  # UTF-16
@@ -243,10 +263,44 @@ class _Sweep:
             run = text[start:end]
             if is_close or runs.is_worth_decoding(run):
                 self._run(run, path, is_close=is_close)
-        for name, octets in _files(text, is_close=is_close):
+        for name, octets in self._files(text, path, is_close=is_close):
             self._add(octets, self._path("sweep", path), called=name)
         if is_close:
             self._look_closely(text, path)
+
+    def _files(self, text: bytes, path: str, *, is_close: bool) -> Iterator[tuple[str, bytes]]:
+        """Give (name, octets) of each file in a text whose encoding marks its own begin."""
+        if b"begin" in text:
+            yield from self._uu_files(text, path)
+        if b"=ybegin" in text:
+            for count, file in enumerate(runs.yenc_files(text), 1):
+                self._bound(count, path)
+                yield file
+        if b"BinHex" in text or is_close:
+            yield from self._binhex_files(text, path)
+        for quoted in _DATA_URI.finditer(text) if b"data:" in text else ():
+            octets = unquote_to_bytes(quoted[1])
+            if runs.begins_like_content(octets):
+                yield "", octets
+
+    def _uu_files(self, text: bytes, path: str) -> Iterator[tuple[str, bytes]]:
+        leaves = list(leaves_of_uu(Leaf(path="", payload=Payload.of_octets(text))))
+        self._bound(len(leaves), path)
+        for leaf in leaves:
+            if self._effort.note(*_marks_of_uu(leaf)):
+                yield leaf.names[0] if leaf.names else "", leaf.decode()
+
+    def _binhex_files(self, text: bytes, path: str) -> Iterator[tuple[str, bytes]]:
+        for count, (name, octets) in enumerate(runs.binhex_files(text), 1):
+            self._bound(count, path)
+            if not self._effort.may_look(len(octets), is_close=True):
+                self._note("limit.sweep", path)
+                break  # it grows while it is decoded
+            yield name, octets
+
+    def _bound(self, files: int, path: str) -> None:
+        if files >= MAX_FILES:
+            self._note("limit.sweep", path)
 
     def _run(self, run: bytes, path: str, *, is_close: bool) -> None:
         octets = transfer.decode_base64([run])
@@ -275,10 +329,15 @@ class _Sweep:
         begins = list(islice(_RAW.finditer(text), _MAX_RAW))
         if len(begins) == _MAX_RAW:
             self._note("limit.sweep", path)
+        zip_end = 0
         for begin in begins:
+            is_zip = text.startswith(b"PK", begin.end())
+            if is_zip and begin.end() < zip_end:
+                continue  # a zip is looked through for all that is in it, and behind it
             end = _DELIMITER.search(text, begin.end())
-            octets = text[begin.end() : end.start() if end else None]
-            self._add(octets, self._path("sweep", path))
+            stop = end.start() if end else len(text)
+            zip_end = stop if is_zip else zip_end
+            self._add(text[begin.end() : stop], self._path("sweep", path))
 
     def _path(self, how: str, path: str) -> str:
         number = self._counts[how] = self._counts.get(how, 0) + 1
@@ -298,12 +357,11 @@ class _Sweep:
         where: Where = Where.NESTED,
         depth: int = 0,
     ) -> None:
-        if not octets or hash(octets) in self._seen:
+        if not octets or not self._effort.note(octets, called):
             return
-        if len(self.swept.leaves) >= _MAX_FOUND:
+        if not self._effort.may_hand_on(len(octets)):
             self._note("limit.sweep", "")
             return
-        self._seen.add(hash(octets))
         is_message = _MESSAGE_LIKE.match(octets) is not None
         self.swept.leaves.append(
             Leaf(
@@ -322,21 +380,13 @@ class _Sweep:
         heap = b"\n".join(self._heap)
         if heap.strip():
             self._add(heap, "~rest")
-        self.swept.leaves = [replace(leaf, is_hidden=True) for leaf in self.swept.leaves]
+        is_tidy = not self.swept.is_ambiguous and not self.swept.findings
+        self.swept.leaves = [
+            replace(leaf, is_hidden=True, is_fragment=is_tidy and not leaf.names)
+            for leaf in self.swept.leaves
+        ]
 
 
-def _files(text: bytes, *, is_close: bool) -> Iterator[tuple[str, bytes]]:
-    """Give (name, octets) of each file in a text whose encoding marks its own begin."""
-    if b"begin" in text:
-        whole = Leaf(path="", payload=Payload.of_octets(text))
-        for leaf in leaves_of_uu(whole):
-            yield leaf.names[0] if leaf.names else "", leaf.decode()
-    if b"=ybegin" in text:
-        yield from runs.yenc_files(text)
-    if b"BinHex" in text or is_close:
-        yield from runs.binhex_files(text)
-    if b"data:" in text:
-        for quoted in _DATA_URI.finditer(text):
-            octets = unquote_to_bytes(quoted[1])
-            if runs.begins_like_content(octets):
-                yield "", octets
+def _marks_of_uu(leaf: Leaf) -> tuple[bytes, str]:
+    """Give what tells one uuencoded file from another, without decoding it."""
+    return leaf.payload.all().strip(), leaf.names[0] if leaf.names else ""

@@ -98,13 +98,14 @@ def decode_base64(pieces: Iterable[bytes]) -> bytes:
         whole = carry + text
         held = whole[len(whole.rstrip(b"=")) :][:_QUANTUM]  # the next piece may go on with it
         whole = whole.rstrip(b"=")
-        start = 0
+        start = behind = length = 0
         # Most have padding at their end only: the search costs ten times the decoding.
         for padding in _PADDING.finditer(whole) if b"=" in whole else ():
-            run = whole[start : padding.start()].translate(None, b"=")
-            if _ends_piece(len(run), len(padding[0])):
-                out.append(_last_quanta(run))
-                start = padding.end()
+            length += padding.start() - behind
+            behind = padding.end()
+            if _ends_piece(length, len(padding[0])):
+                out.append(_last_quanta(whole[start : padding.start()].translate(None, b"=")))
+                start, length = behind, 0
         run = whole[start:].translate(None, b"=")
         cut = len(run) // _QUANTUM * _QUANTUM
         out.append(binascii.a2b_base64(run[:cut]))
@@ -133,23 +134,30 @@ def decode_uu(octets: bytes) -> bytes:
     """Decode one uuencoded file (uuencode(5)), from a `begin` line, if any, to its `end` line."""
     out = bytearray()  # a list of millions of short lines would take fifty times their memory
     is_begun = False
-    for line in _lines(octets, max(octets.find(b"begin "), 0)):
-        if line[:3] == b"end" and line.rstrip() == b"end":
+    for lines in _lines(octets, max(octets.find(b"begin "), 0)):
+        if not is_begun and lines[0][:6] == b"begin ":
+            del lines[0]
+        is_begun = True
+        end = next((place for place, line in enumerate(lines) if line[:3] == b"end"), None)
+        while end is not None and lines[end].rstrip() != b"end":
+            end = next((at for at in range(end + 1, len(lines)) if lines[at][:3] == b"end"), None)
+        try:
+            out += b"".join(map(binascii.a2b_uu, lines[:end]))
+        except binascii.Error:
+            out += b"".join(map(_uu_line, lines[:end]))
+        if end is not None:
             break
-        if is_begun or line[:6] != b"begin ":
-            is_begun = True
-            out += _uu_line(line)
     return bytes(out)
 
 
-def _lines(octets: bytes, start: int) -> Iterator[bytes]:
-    """Give the lines that are not empty; each of CR and LF ends one."""
+def _lines(octets: bytes, start: int) -> Iterator[list[bytes]]:
+    """Give the lines that are not empty, some at a time; each of CR and LF ends one."""
     size = len(octets)
     while start < size:
         stop = octets.find(b"\n", start + _SLICE) + 1 or size
-        for line in octets[start:stop].replace(b"\r", b"\n").split(b"\n"):
-            if line:
-                yield line
+        lines = [line for line in octets[start:stop].replace(b"\r", b"\n").split(b"\n") if line]
+        if lines:
+            yield lines
         start = stop
 
 

@@ -195,3 +195,44 @@ def test_parameters(value: str, want: list[tuple[str, str, str]]) -> None:
 def test_parameters_are_bounded() -> None:
     """The email package is quadratic in these."""
     assert len(list(fields.parameters("a/b" + ";a=1" * 100_000))) <= 501
+
+
+TIDY = b"From: a@b\r\nSubject: x\r\n y z\r\nContent-Type: text/plain;\r\n\tcharset=x\r\n\r\nbody"
+
+
+def test_tidy_blocks_are_read_at_once() -> None:
+    """As the lexer reads them, which stays for all others."""
+    block = fields.read_block(TIDY, 0, len(TIDY), LIMITS)
+    assert block == fields.Block(
+        fields=[
+            ("From", " a@b"),
+            ("Subject", " x y z"),
+            ("Content-Type", " text/plain;\tcharset=x"),
+        ],
+        body_at=TIDY.index(b"body"),
+    )
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\n", b"\r", b" ", b"\n ", b"\0", b":", b"(", b'"', b"\xff", b"\n  \n", b"\n\n", b"x\n",
+        b"\n\tContent-Type a/b", b"\n content-type: a/b", b"\nContent-Type a/b", b"\nFrom a",
+        b"\nContent-Type (x): a/b", b"y" * 2000, b"\nA:\n", b"\r\r\n", b"\n--b",
+    ],
+)  # fmt: skip
+def test_tidy_or_not_the_reading_is_one(junk: bytes) -> None:
+    """No octet, wherever it stands, makes a block tidy that the lexer reads in another way."""
+    for at in range(len(TIDY)):
+        octets = TIDY[:at] + junk + TIDY[at:]
+        # Behind a field with a NUL no block is tidy.
+        slow = b"X: \0\r\n" + octets
+        fast_block = fields.read_block(octets, 0, len(octets), LIMITS)
+        slow_block = fields.read_block(slow, 0, len(slow), LIMITS)
+        if fast_block.odd or octets[:1] in b" \t\r\n" or not fast_block.fields:
+            continue  # the lexer has read both
+        if not slow_block.odd - {"mime.control-in-header"}:
+            assert slow_block.fields[1:] == fast_block.fields
+            assert slow_block.body_at == fast_block.body_at + len(slow) - len(octets)
+        else:
+            assert b"From a" in junk

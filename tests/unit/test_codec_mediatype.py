@@ -67,6 +67,9 @@ def test_boundaries(value: str, boundary: str) -> None:
         pytest.param("attachment; filename=a.txt; filename=a.exe", "a.exe", id="second of two"),
         pytest.param("attachment; name=a.exe; filename=a.txt", "a.exe", id="the other parameter"),
         pytest.param('attachment; filename="=?utf-8?B?YS5leGU=?="', "a.exe", id="rfc 2047"),
+        pytest.param(
+            'x; filename*0="=?utf-8?Q?a"; filename*1=".exe?="', "a.exe", id="2047 in 2231"
+        ),
         pytest.param("attachment; filename=a%2Eexe", "a.exe", id="percent"),
         pytest.param("attachment; filename=a;.exe", "a;.exe", id="semicolon without quotes"),
         pytest.param('attachment; filename="a(1).exe"', "a(1).exe", id="no comment in quotes"),
@@ -81,6 +84,25 @@ def test_boundaries(value: str, boundary: str) -> None:
 def test_names(value: str, name: str) -> None:
     """Whatever form a name has, it is among the candidates; three of these crash the stdlib."""
     assert name in of(value, name="Content-Disposition").names
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        pytest.param("http://a.example/b/c.js", ("c.js",), id="address"),
+        pytest.param(" http://a.example/b\t/c.js?x=/y.exe#z", ("c.js",), id="query"),
+        pytest.param("a%20b.exe", ("a b.exe",), id="relative"),
+        pytest.param("file:///C:/a.exe", ("a.exe",), id="file"),
+        pytest.param("http://a.example.com", (), id="no path"),
+        pytest.param("http://a.example.com/", (), id="empty path"),
+        pytest.param("http://a.example.com/x", (), id="no extension"),
+    ],
+)
+def test_names_from_locations(value: str, names: tuple[str, ...]) -> None:
+    """The last piece of the path, if it is like a file's name; it makes no attachment."""
+    media = of(value, name="Content-Location")
+    assert media.located == names
+    assert not media.is_named
 
 
 def test_names_of_all_fields() -> None:

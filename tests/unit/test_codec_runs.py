@@ -82,3 +82,22 @@ def test_binhex() -> None:
     ((name, octets),) = runs.binhex_files(text)
     assert (name, octets[:4], len(octets)) == ("eicar.com", b"X5O!", 68)
     assert list(runs.binhex_files(b"\n:" + b"!" * 200)) == []
+
+
+def test_escapes_of_yenc_are_never_cut() -> None:
+    """However many equals signs stand where the work is cut into pieces."""
+    for length in range((1 << 16) - 6, (1 << 16) + 3):
+        body = b"x" * length + b"======" + b"}" * 4
+        text = b"=ybegin line=128 size=9 name=a\n" + body + b"\n=yend size=9\n"
+        (_, octets), *_ = runs.yenc_files(text)
+        assert len(octets) == length + 3 + 4
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\n", b"a\r", b"a\n \t", b"a\n" + b" " * 79, b"A sentence:\n"]
+)
+def test_binhex_at_the_start_of_a_line(before: bytes) -> None:
+    """Behind nothing or blanks, and only there."""
+    text = b":" + b'"' * 60 + b"\n"
+    assert bool(list(runs.starts_of_binhex(before + text)))
+    assert not list(runs.starts_of_binhex(before + b"x" + text))

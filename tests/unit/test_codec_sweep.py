@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from qscanner.codec.effort import Effort
 from qscanner.codec.payload import Leaf, Payload
 from qscanner.codec.sweep import Swept, sweep
 
@@ -18,7 +19,7 @@ UU = b"begin 644 a.exe\n" + b"".join(
 
 def swept(text: bytes, *, is_ambiguous: bool = False, encoding: str = "identity") -> Swept:
     leaf = Leaf(path="1", encoding=encoding, payload=Payload.of_octets(text))
-    return sweep(text, [leaf], [(0, 0)], is_ambiguous=is_ambiguous)
+    return sweep(text, [leaf], [(0, 0)], is_ambiguous=is_ambiguous, effort=Effort())
 
 
 def contents(found: Swept) -> list[bytes]:
@@ -75,7 +76,7 @@ def test_untidy_leaves() -> None:
     """A leaf that decoders read differently is read in all ways, and that is told."""
     text = b"\n".join(B64[i : i + 4] + b"X" for i in range(0, 80, 4))
     leaf = Leaf(path="2", declared="a/b", encoding="base64", payload=Payload.of_octets(text))
-    found = sweep(text, [leaf], [], is_ambiguous=False)
+    found = sweep(text, [leaf], [], is_ambiguous=False, effort=Effort())
     assert any(content.startswith(SECRET[:40]) for content in contents(found))
     assert [(each.id, each.where) for each in found.findings] == [("mime.encoding-ambiguous", "2")]
     assert found.untidy == {"2"}
@@ -100,6 +101,58 @@ def test_bounds(text: bytes, id_: str) -> None:
     assert id_ in {finding.id for finding in swept(text).findings}
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param("begin 644 {0}\n#0V%T\n`\nend\n", id="uuencode"),
+        pytest.param("=ybegin line=128 size=3 name={0}\nabc{0}\n=yend size=3\n", id="yenc"),
+    ],
+)
+def test_files_in_a_text_are_bounded(file: str) -> None:
+    """Beyond a hundred none is decoded, and that is told; below it nothing is."""
+    for count, ids in ((50, set[str]()), (150, {"limit.sweep"})):
+        text = "".join(file.format(number) for number in range(count)).encode()
+        assert {finding.id for finding in swept(text).findings} == ids
+
+
+def test_binhex_bombs_are_bounded() -> None:
+    """What grows while it is decoded is counted as it comes out."""
+    bomb = b":" + b'"' * 40 + b"A" * 20 + b"*2rm" * 90_000 + b":\n\n"
+    found = sweep(bomb * 100, [], [(0, 0)], is_ambiguous=True, effort=Effort(looks=150 << 20))
+    assert "limit.sweep" in {finding.id for finding in found.findings}
+
+
+def test_one_effort_for_messages_in_each_other() -> None:
+    """What one look has spent the next lacks; nothing is handed on by both."""
+    text = b"".join(b"%s\n\n" % base64.b64encode(b"MZ%060d" % i) for i in range(150))
+    effort = Effort()
+    leaf = Leaf(path="1", payload=Payload.of_octets(text))
+    first, second, third = (
+        sweep(each, [leaf], [(0, 0)], is_ambiguous=False, effort=effort)
+        for each in (text, text, text.replace(b"T", b"U"))
+    )
+    assert [len(each.leaves) for each in (first, second)] == [150, 0]
+    assert first.findings == second.findings == []
+    assert third.leaves == []
+
+
+@pytest.mark.parametrize("is_ambiguous", [False, True])
+def test_fragments(is_ambiguous: bool) -> None:
+    """In a tidy message it may be chance that something begins like a content."""
+    found = swept(b"Hello\n\n" + B64, is_ambiguous=is_ambiguous)
+    assert [leaf.is_fragment for leaf in found.leaves] == [not is_ambiguous]
+
+
+def test_encoded_messages_are_looked_through_once() -> None:
+    """That is, when they are read as messages."""
+    inner = b"Subject: x\n\n" + B64
+    for declared, count in (("message/rfc822", 0), ("text/plain", 1)):
+        payload = Payload.of_octets(base64.encodebytes(inner))
+        leaf = Leaf(path="1", declared=declared, encoding="base64", payload=payload)
+        found = sweep(payload.all(), [leaf], [], is_ambiguous=False, effort=Effort())
+        assert len(found.leaves) == count
+
+
 def test_readings_are_bounded() -> None:
     """Of millions of odd lines one reading is taken, and that is told."""
     found = swept(b"A\n" * 1_000_000, encoding="base64")
@@ -119,3 +172,10 @@ def test_time_is_linear(octets: bytes) -> None:
     begun = time.process_time()
     swept(octets * ((2 << 20) // len(octets)), is_ambiguous=True)
     assert time.process_time() - begun < 3
+
+
+def test_zips_in_a_row_are_one_content() -> None:
+    """The reader of zips finds all of them; a program in the same text stands for itself."""
+    text = b"x\n" + (b"\nPK\x03\x04" + b"y" * 30) * 5 + b"\nMZ\x90 z\n--B\n\nPK\x03\x04 other\n"
+    found = [content[:4] for content in contents(swept(text, is_ambiguous=True))]
+    assert (found.count(b"PK\x03\x04"), found.count(b"MZ\x90 ")) == (2, 1)

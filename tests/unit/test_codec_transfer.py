@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+import time
 
 import pytest
 
@@ -88,3 +89,21 @@ def test_uuencode() -> None:
     assert transfer.decode("uuencode", [line]) == SECRET[:45]
     assert transfer.decode("uuencode", [line.rstrip() + b"xxx\n"]) == SECRET[:45]
     assert transfer.decode("uuencode", [b"\x80\xff\n"]) == b""
+
+
+def test_uuencode_of_many_lines() -> None:
+    """Decoded at once where all lines are good, one by one where some are not."""
+    lines = [binascii.b2a_uu(SECRET[at : at + 45]) for at in range(0, len(SECRET), 45)] * 50_000
+    want = SECRET * 50_000
+    for last in (b"", b"endless\n", b"end\nM more\n", b"\x80\xff\n"):
+        text = b"begin 644 a\n" + b"".join(lines) + last
+        assert transfer.decode("uuencode", [text])[: len(want)] == want
+    assert transfer.decode("uuencode", [b"".join(lines) + b"end\n" + lines[0]]) == want
+
+
+def test_base64_with_padding_that_ends_nothing_is_linear() -> None:
+    """Such as behind whole quanta: nothing is copied for each."""
+    begun = time.process_time()
+    assert len(transfer.decode("base64", [b"QUFB=" * 9_999 + b"QUFB" * 250_000])) > 750_000
+    assert len(transfer.decode("base64", [b"QUFB" * 250_000 + b"QUFB=" * 9_999])) > 750_000
+    assert time.process_time() - begun < 1
