@@ -11,6 +11,7 @@ from functools import partial
 
 from qscanner import patterns
 from qscanner.checks import command, rspamd, spam, yara
+from qscanner.checks.auth import Verifier
 from qscanner.checks.clamav_known import Known
 from qscanner.codec import servers
 from qscanner.health import Health
@@ -40,6 +41,7 @@ class Bench:
     scorer: spam.Scorer | command.Scorer | None
     host: str
     known: Known
+    auth: Verifier | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Bench":
@@ -47,9 +49,10 @@ class Bench:
         virus = settings.virus
         clamd = _addresses(virus.clamav.servers) if "clamav" in virus.engines else ()
         health = Health((*clamd, *_spam_servers(settings.spam)))
+        policy = load(settings.policy.dir)
         return cls(
             settings=settings,
-            policy=load(settings.policy.dir),
+            policy=policy,
             on_failure=OnFailure(
                 virus=_action(virus.on_failure), spam=_action(settings.spam.on_failure)
             ),
@@ -59,6 +62,7 @@ class Bench:
             scorer=_scorer(settings.spam, health),
             host=settings.queue.host or own_name(),
             known=Known(health),
+            auth=Verifier.of(settings.auth) if policy.needs_auth else None,
         )
 
     @property

@@ -160,6 +160,7 @@ class _Reader:
             ("spam", "spamd", "within"): settings.spam.spamd.within,
             ("spam", "rspamd", "within"): settings.spam.rspamd.within,
             ("spam", "command", "within"): settings.spam.command.within,
+            ("auth", "within"): settings.auth.within,
         }
         for path, within in withins.items():
             # A default that is too long does no harm: what remains of the message's time counts.

@@ -10,7 +10,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from qscanner import outgoing, quarantine, reply
+from qscanner import archive, notices, outgoing, quarantine, reply
 from qscanner.codec.frames import Answer
 from qscanner.intake import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
 from qscanner.log import Log
@@ -19,6 +19,7 @@ from qscanner.outcomes import QScannerError
 from qscanner.policy import routing
 from qscanner.report import ENDINGS, Mail, Report, edits_of, event
 from qscanner.settings import Settings
+from qscanner.store.keeping import keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ def settle(mail: Mail, report: Report, settings: Settings, log: Log) -> Settled:
     """Carry the verdict out as far as it goes before the exec. Raises DiskFull or Later."""
     try:
         _keep(mail, report, settings, log)
+        archive.keep(mail, report, settings, log)
+        notices.post(report, settings, log)
         settled = _worded(mail, report, settings)
     except QScannerError as error:
         log.write(event(report, pid=mail.pid, ending=error.ending, trouble=str(error)))
@@ -50,7 +53,7 @@ def _keep(mail: Mail, report: Report, settings: Settings, log: Log) -> None:
         id=report.id, digest=report.digest, kept_at=kept_at, facts=report.facts, verdict=verdict
     )
     try:
-        quarantine.keep(settings.quarantine.dir, report.digest, mail.message, record)
+        keep(settings.quarantine, report.digest, mail.message, record)
     except QScannerError as error:
         if verdict.action is not Action.REJECT:
             raise
@@ -59,11 +62,15 @@ def _keep(mail: Mail, report: Report, settings: Settings, log: Log) -> None:
 
 
 def _has_to_be_kept(verdict: Verdict) -> bool:
-    """Say whether a copy is held for somebody, or a rule asks for one of what is not accepted."""
+    """Say whether a copy is held for somebody, or a rule asks for one.
+
+    That is of what is not accepted, or is accepted without some of its parts.
+    """
     if verdict.action is Action.DEFER:
         return False
     actions = {decided.action for decided in verdict.decisions} | {verdict.action}
-    return Action.QUARANTINE in actions or (verdict.keep and actions != {Action.ACCEPT})
+    is_kept = (verdict.keep and actions != {Action.ACCEPT}) or edits_of(verdict).cuts
+    return Action.QUARANTINE in actions or bool(is_kept)
 
 
 def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
@@ -79,14 +86,16 @@ def _worded(mail: Mail, report: Report, settings: Settings) -> Settled:
     folder = settings.queue.spool
     message = outgoing.compose(mail.message, report.lines, edits_of(verdict), folder=folder)
     try:
-        return Settled(answer=answer, outgoing=(message, _envelope(mail, verdict, folder)))
+        return Settled(answer=answer, outgoing=(message, _envelope(mail, verdict, settings)))
     except BaseException:
         os.close(message)
         raise
 
 
-def _envelope(mail: Mail, verdict: Verdict, folder: str) -> int:
+def _envelope(mail: Mail, verdict: Verdict, settings: Settings) -> int:
     """Give a file with the envelope of those who get it (a pipe would block at 64 KiB)."""
+    folder = settings.queue.spool
+    verdict = archive.addressed(verdict, settings)
     raw = routing.raw(mail.envelope, verdict, is_host=mail.client.is_host)
     fd = (unlinked_file(folder) if len(raw) > IN_MEMORY_OCTETS else None) or memory_file()
     try:

@@ -25,11 +25,16 @@ _ASIDE_FD = 10  # above all that the child is given
 
 
 class NotQueued(Exception):
-    """The queue program did not take it; `is_permanent` is its own word for "never"."""
+    """The queue program did not say that it took it.
 
-    def __init__(self, text: str, *, is_permanent: bool = False) -> None:
+    `is_permanent` is its own word for "never". `is_unsure`: it said nothing, for it was killed or
+    took too long, and may have queued the message all the same.
+    """
+
+    def __init__(self, text: str, *, is_permanent: bool = False, is_unsure: bool = False) -> None:
         super().__init__(text)
         self.is_permanent = is_permanent
+        self.is_unsure = is_unsure
 
 
 def inject(
@@ -99,12 +104,13 @@ def _code(pid: int, deadline: Deadline, program: str) -> int:
         if not poll.poll(_remaining_ms(deadline)):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            raise NotQueued(f"{program} did not end in time, and was killed")
+            raise NotQueued(f"{program} did not end in time, and was killed", is_unsure=True)
     finally:
         os.close(watched)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code < 0:
-        raise NotQueued(f"{program} was killed by {signal.Signals(-code).name}")
+        text = f"{program} was killed by {signal.Signals(-code).name}"
+        raise NotQueued(text, is_unsure=True)
     return code
 
 

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from qscanner import emergency
+from qscanner import emergency, outbox
 from qscanner.codec.orders import Facts
 from qscanner.health import Health
 from qscanner.model import Action, Outcome
@@ -64,6 +64,8 @@ class _Counters:
     now: "prometheus_client.Gauge"
     server_up: "prometheus_client.Gauge"
     emergency_s: "prometheus_client.Gauge"
+    letters: "prometheus_client.Gauge"
+    letters_oldest_s: "prometheus_client.Gauge"
     seen: set[str] = field(default_factory=set)
 
 
@@ -102,9 +104,13 @@ class Metrics:
                 counters.check_s.labels(check).observe(_number(facts, f"{check}_s"))
 
     def event(self, name: str) -> None:
-        """Count one event: overload, crash, hang, reload, reload-failed, spool-full."""
+        """Count one event, like "overload" or "crash": docs/metrics.md has all."""
         if self._counters is not None:
             self._counters.events.labels(name).inc()
+
+    def dead_s(self) -> float:
+        """Give for how many seconds no virus check has answered; 0 where one does."""
+        return time.monotonic() - self._dead_since if self._dead_since else 0.0
 
     def _label(self, rule: str) -> str:
         seen = self._counters.seen if self._counters else set()
@@ -189,18 +195,18 @@ class Metrics:
         assert self._loop is not None
         for name, value in self._loop.gauges().items():
             self._counters.now.labels(name).set(value)
-        self._counters.dead_minutes.set(self._minutes_dead())
+        self._counters.dead_minutes.set(self.dead_s() / _SECONDS_A_MINUTE)
         self._counters.server_up.clear()  # a reload may have taken one away
         for server, is_up in self._loop.health.up().items():
             self._counters.server_up.labels(server).set(is_up)
         beside = self._loop.settings.daemon.socket
         self._counters.emergency_s.set(emergency.left_s(beside, now=emergency.now()))
+        folder = outbox.folder(self._loop.settings.quarantine.dir)
+        letters = outbox.state(folder, now=emergency.now())
+        self._counters.letters.labels("waiting").set(letters.waiting)
+        self._counters.letters.labels("failed").set(letters.failed)
+        self._counters.letters_oldest_s.set(letters.oldest_s)
         return prometheus_client.generate_latest(self._counters.registry)
-
-    def _minutes_dead(self) -> float:
-        if not self._dead_since:
-            return 0.0
-        return (time.monotonic() - self._dead_since) / _SECONDS_A_MINUTE
 
     def _health(self) -> bytes:
         assert self._loop is not None
@@ -273,4 +279,6 @@ def _counters() -> _Counters:
         now=gauge("now", "Workers busy and idle, clients waiting, octets spooled", "what"),
         server_up=gauge("server_up", "Whether a server answered when last asked", "server"),
         emergency_s=gauge("emergency_seconds", "For how long unscanned mail is still accepted"),
+        letters=gauge("letters", "Letters of ours that wait, and that have failed", "what"),
+        letters_oldest_s=gauge("letters_oldest_seconds", "How long the oldest letter waits"),
     )

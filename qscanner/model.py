@@ -68,6 +68,13 @@ class Release(enum.Enum):
     RECIPIENT = "recipient"
 
 
+class Notify(enum.Enum):
+    """Whom a rule has told of what became of a message. Never its sender: anybody can be that."""
+
+    RECIPIENTS = "recipients"
+    ADMIN = "admin"
+
+
 class Where(enum.Enum):
     """How a part is placed in its message."""
 
@@ -135,6 +142,8 @@ class Part:
 
     `path` is like `1.2/invoice.zip/a.exe`; `names` holds every view of every name, most literal
     first; `kinds` is the union of declared type, extension, libmagic and our own signatures.
+    `span` is where the part of the message stands that it is, or is in: offsets from its header
+    block to before the next delimiter; None where that is not certain.
     """
 
     path: str
@@ -145,6 +154,7 @@ class Part:
     where: Where = Where.INLINE
     is_encrypted: bool = False
     is_unreadable: bool = False
+    span: tuple[int, int] | None = None
 
 
 class Markup(enum.Enum):
@@ -173,6 +183,19 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """Who is proven to stand behind a message: only what a rule in force asks for.
+
+    Domains are in lower case. `dkim_domains` are those of signatures that are good, `spf_domain`
+    is the sender's where SPF passes, "" where not; `is_arc`: the chain of ARC seals is valid.
+    """
+
+    dkim_domains: frozenset[str] = frozenset()
+    spf_domain: str = ""
+    is_arc: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """How one check ended.
 
@@ -186,6 +209,7 @@ class CheckResult:
     findings: tuple[Finding, ...] = ()
     scanners: tuple[str, ...] = ()
     score: Score | None = None
+    proven: Proven | None = None
     ms: float = 0.0
 
 
@@ -202,6 +226,7 @@ class Facts:
     findings: tuple[Finding, ...] = ()
     virus: CheckResult | None = None  # None: no engine is configured
     spam: CheckResult | None = None
+    proven: Proven = Proven()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,14 +237,36 @@ class Decision:
     rules: tuple[str, ...] = ()
     redirect_to: tuple[bytes, ...] = ()  # who gets it instead, where it is accepted
     copy_to: tuple[bytes, ...] = ()  # who gets it as well, where it is accepted
+    maildirs: tuple[str, ...] = ()  # absolute paths that get it as well, where it is accepted
+    notify: tuple[Notify, ...] = ()  # who is told of it, where it is not deferred
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A part that a rule takes out of the message: the outermost one of what the rule means.
+
+    `span` is as in Part; `inside` is the path of what the rule means, where that is in the part.
+    """
+
+    span: tuple[int, int]
+    part: Part
+    inside: str = ""
+    rule: str
+    why: str = ""
+    is_signed: bool = False  # the part is in something signed or encrypted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """What rules explicitly ask to change in an accepted message."""
+    """What rules explicitly ask to change in an accepted message.
+
+    `ranges` (from, to, octets instead) is what `cuts` come to: an edit of octets, proven safe.
+    """
 
     add_headers: tuple[tuple[str, str], ...] = ()
     subject_prefix: str = ""
+    cuts: tuple[Cut, ...] = ()
+    ranges: tuple[tuple[int, int, bytes], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

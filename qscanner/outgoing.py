@@ -38,7 +38,10 @@ def compose(message: Message, lines: tuple[str, ...], edits: Edits, *, folder: s
 
     `folder` is the spool for what is larger than 1 MiB. Raises DiskFull.
     """
+    if edits.cuts and not edits.ranges:
+        raise ValueError("parts were to be taken out, and nobody said how")
     cuts = [(field.start, field.end, b"") for field in fields(message.octets, *OURS)]
+    cuts += edits.ranges
     top = [*lines]
     if edits.subject_prefix:
         top += _prefix_subject(message, edits.subject_prefix, cuts)

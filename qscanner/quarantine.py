@@ -13,19 +13,34 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from qscanner.codec.block import below_received
 from qscanner.codec.text import readable
 from qscanner.intake import copy, write_all
-from qscanner.model import Action, Client, Envelope, Facts, Verdict
+from qscanner.model import Action, Client, Envelope, Facts, Outcome, Verdict
 from qscanner.outcomes import Later
 from qscanner.spool import Message, sync_folder, write_durably
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no class, subject, score, release
 _HELD = Action.QUARANTINE.value
+_PACKED = b"\x1f\x8b"  # RFC 1952
+_STRIPPED = -2  # in the place of a recipient
 _PIECE = 1 << 20  # octets that are compared at a time
+# Kinds of findings, and words in the ids of rules, that speak of what a message carries.
+_BANNED = {"name", "archive", "office", "pdf", "rtf", "html", "svg"}
+_OF_CONTENTS = (
+    "name",
+    "content",
+    "program",
+    "extension",
+    "attach",
+    "macro",
+    "document",
+    "archive",
+    "page",
+)
 _NO_FILE = {errno.ENOENT, errno.ELOOP, errno.ENXIO}  # nothing, a symbolic link, a socket
 
 
@@ -36,13 +51,33 @@ def keep(folder: str, digest: str, message: Message, record: Mapping[str, Any]) 
     where there is no room, Later where the folder may not be written by us.
     """
     before = _before(folder, digest, message)
-    if before is not None and _held_for(record) <= _held_for(before):
+    if before is not None and held_for(record) <= held_for(before):
         return False
     if before is None:
-        write_durably(folder, f"{digest}.eml", lambda fd: copy(message.fd, fd, 0, message.size))
-    octets = json.dumps(_joined(before or {}, record), ensure_ascii=True, indent=1).encode("ascii")
-    write_durably(folder, f"{digest}.json", lambda fd: write_all(fd, octets))
+        write_durably(folder, f"{digest}.eml", _writer(folder, message))
+    octets = json.dumps(joined(before or {}, record), ensure_ascii=True, indent=1).encode("ascii")
+    write_durably(folder, f"{digest}.json", _writer(folder, octets))
     return True
+
+
+def _writer(folder: str, what: Message | bytes) -> Callable[[int], None]:
+    """Give what fills a file of the folder."""
+
+    def write(fd: int) -> None:
+        given_to_owner(fd, folder)
+        if isinstance(what, bytes):
+            write_all(fd, what)
+        else:
+            copy(what.fd, fd, 0, what.size)
+
+    return write
+
+
+def given_to_owner(fd: int, folder: str) -> None:
+    """Give a file that root makes to the owner of the folder, who must use it."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 def _before(folder: str, digest: str, message: Message) -> dict[str, Any] | None:
@@ -53,7 +88,7 @@ def _before(folder: str, digest: str, message: Message) -> dict[str, Any] | None
     """
     path = os.path.join(folder, digest)
     try:
-        with _opened(f"{path}.eml") as kept, _opened(f"{path}.json") as known:
+        with _opened_message(path) as kept, _opened(f"{path}.json") as known:
             if not (_is_file(kept) and _is_file(known)):
                 return None
             os.fsync(kept)
@@ -76,13 +111,40 @@ def _opened(path: str) -> Iterator[int]:
         os.close(fd)
 
 
+@contextlib.contextmanager
+def _opened_message(path: str) -> Iterator[int]:
+    """Give the message file, plain or packed (store.files packs what has lain for a while)."""
+    is_packed = not os.path.lexists(f"{path}.eml") and os.path.lexists(f"{path}.eml.gz")
+    with _opened(f"{path}.eml.gz" if is_packed else f"{path}.eml") as fd:
+        yield fd
+
+
+def _unpacked(fd: int) -> Message | None:
+    """Give the message in a file, plain or packed; None where it is damaged."""
+    if os.pread(fd, len(_PACKED), 0) != _PACKED or not _is_packed(fd):
+        return Message.of(fd)
+    import gzip  # seldom: a sender who tries again after an hour
+    import zlib
+
+    try:
+        return Message.of_octets(gzip.decompress(os.pread(fd, os.fstat(fd).st_size, 0)))
+    except (EOFError, OSError, zlib.error):
+        return None
+
+
+def _is_packed(fd: int) -> bool:
+    return os.readlink(f"/proc/self/fd/{fd}").endswith(".eml.gz")
+
+
 def _is_file(fd: int) -> bool:
     return stat.S_ISREG(os.fstat(fd).st_mode)
 
 
 def _is_same(fd: int, message: Message) -> bool:
     """Say whether a file holds the message, but for the Received field of another try."""
-    kept = Message.of(fd)
+    kept = _unpacked(fd)
+    if kept is None:
+        return False
     here, there = below_received(kept.octets), below_received(message.octets)
     is_same = kept.size - here == message.size - there and all(
         kept.octets[here + at : here + at + _PIECE]
@@ -97,30 +159,36 @@ def _read(fd: int) -> dict[str, Any] | None:
     """Give the record in a file, None where it is none."""
     try:
         found = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
-        _held_for(found)
+        held_for(found)
     except (ValueError, RecursionError, AttributeError, TypeError):
         return None
     return dict(found)
 
 
-def _held_for(record: Mapping[str, Any]) -> set[int]:
-    """Give the places of the recipients for whom it is held; -1 where it is held as a whole."""
+def held_for(record: Mapping[str, Any]) -> set[int]:
+    """Give the places of the recipients for whom it is held; -1 where it is held as a whole.
+
+    -2 where it is the original of what went on without some of its parts.
+    """
     to = record.get("envelope", {}).get("recipients", [])
     held = {place for place, each in enumerate(to) if each.get("action") == _HELD}
+    held |= {_STRIPPED} if record.get("stripped") else set()
     return held | ({-1} if record.get("action") == _HELD else set())
 
 
-def _joined(before: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
+def joined(before: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give the record, with those for whom it was held at an earlier try still among the held.
 
     The digest covers the envelope, so the recipients are the same, in the same order.
     """
-    held = _held_for(before) - {-1}
+    held = held_for(before) - {-1}
     if not held:
         return record
     was, now = (each["envelope"]["recipients"] for each in (before, record))
     to = [was[place] if place in held else each for place, each in enumerate(now)]
-    return {**record, "envelope": {**record["envelope"], "recipients": to}}
+    stripped = record.get("stripped") or before.get("stripped", [])
+    envelope = {**record["envelope"], "recipients": to}
+    return {**record, "envelope": envelope, "stripped": stripped}
 
 
 def record(
@@ -140,6 +208,9 @@ def record(
         "rules": list(verdict.rules),
         "why": verdict.why,
         "release": verdict.release.value,
+        "class": class_of(facts, verdict),
+        "score": facts.spam.score.score if facts.spam and facts.spam.score else None,
+        "subject": next((h.decoded for h in facts.headers if h.name.lower() == "subject"), ""),
         "octets": facts.octets,
         "envelope": _envelope(facts.envelope, verdict),
         "client": _client(facts.client),
@@ -147,7 +218,43 @@ def record(
             {"id": found.id, "where": found.where, "detail": found.detail}
             for found in facts.findings
         ],
+        "stripped": _stripped(verdict),
     }
+
+
+def _stripped(verdict: Verdict) -> list[dict[str, Any]]:
+    """Give the parts that the message went on without."""
+    cuts = verdict.edits.cuts if verdict.action is Action.ACCEPT else ()
+    return [
+        {
+            "path": cut.part.path,
+            "names": list(cut.part.names[:1]),
+            "octets": cut.part.octets,
+            "inside": cut.inside,
+            "rule": cut.rule,
+        }
+        for cut in cuts
+    ]
+
+
+def class_of(facts: Facts, verdict: Verdict) -> str:
+    """Give in one word why it is held: virus, unscannable, spam, banned, or else policy.
+
+    The first that fits: what is infected is `virus`, whatever else was found.
+    """
+    kinds = {found.id.partition(".")[0] for found in facts.findings}
+    if facts.virus is not None and facts.virus.outcome is Outcome.FOUND:
+        return "virus"
+    if "unscannable" in kinds:
+        return "unscannable"
+    if facts.spam is not None and facts.spam.outcome is Outcome.FOUND and not _says_other(verdict):
+        return "spam"
+    return "banned" if kinds & _BANNED or _says_other(verdict) else "policy"
+
+
+def _says_other(verdict: Verdict) -> bool:
+    """Say whether the rule that decided speaks of contents, by its name."""
+    return bool(verdict.rules) and any(word in verdict.rules[0] for word in _OF_CONTENTS)
 
 
 def _envelope(envelope: Envelope, verdict: Verdict) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def event(
         ]
         if theirs:  # otherwise the verdict says it of all
             told[key] = b",".join(theirs[:_MAX_TOLD])
+    if cuts := edits_of(verdict).cuts:
+        told["stripped"] = ",".join(cut.part.path for cut in cuts[:_MAX_TOLD])
     told |= _routed(verdict) | _marked(verdict)
     if verdict.logged:
         told["log-only"] = ",".join(verdict.logged[:_MAX_TOLD])
@@ -235,6 +237,7 @@ def as_json(report: Report, *, file: str) -> dict[str, Any]:
         "id": report.id,
         "why": verdict.why,
         "log_only": list(verdict.logged),
+        "stripped": [cut.part.path for cut in edits_of(verdict).cuts],
     }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from qscanner import emergency, mime
+from qscanner import emergency, mime, stripping
 from qscanner.archives import Budget
 from qscanner.asking import Asked, Pending, Question
 from qscanner.bench import Bench
@@ -33,6 +33,7 @@ from qscanner.model import (
     Finding,
     Outcome,
     Part,
+    Proven,
 )
 from qscanner.policy.decide import EMERGENCY, OnFailure, decide
 from qscanner.report import Mail, Report, lines
@@ -55,6 +56,7 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
     with contextlib.ExitStack() as stack:
         virus_asked = _ask_clamd(mail.message, bench, deadline, stack)
         command_asked = _ask_command(mail.message, bench, deadline)
+        auth_asked = _ask_auth(mail, bench, deadline)
         engines = _Engines(bench, deadline)
         engines.feed("", mail.message.octets)
 
@@ -71,6 +73,7 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         spam_asked = _ask_scorer(mail, found, looked.parts, bench, deadline)
         virus_result = engines.result(virus_asked, command_asked)
         spam_result = spam_asked.result() if spam_asked else None
+        auth_result = auth_asked.result() if auth_asked else None
     facts = Facts(
         envelope=mail.envelope,
         client=mail.client,
@@ -78,11 +81,12 @@ def scan(mail: Mail, bench: Bench, deadline: Deadline) -> Report:
         headers=view.headers,
         parts=looked.parts,
         texts=looked.texts,
-        findings=_together(found, virus_result, spam_result),
+        findings=_together(found, virus_result, spam_result, auth_result),
         virus=virus_result,
         spam=spam_result,
+        proven=(auth_result.proven if auth_result else None) or Proven(),
     )
-    return _report(mail, facts, bench, begun=begun)
+    return _report(mail, facts, bench, deadline, begun=begun)
 
 
 def unseen(mail: Mail, bench: Bench, why: Finding, *, is_safe: bool = True) -> Report:
@@ -129,6 +133,16 @@ def _ask_command(message: Message, bench: Bench, deadline: Deadline) -> Asked | 
     return Question(partial(bench.virus_command.look, message, within_s=within_s))
 
 
+def _ask_auth(mail: Mail, bench: Bench, deadline: Deadline) -> Asked | None:
+    """Ask, in a thread, who stands behind the message; None where no rule wants to know."""
+    wanted = bench.policy.needs_auth
+    if bench.auth is None or not wanted:
+        return None
+    within_s = deadline.within(bench.settings.auth.within)
+    look = partial(bench.auth.look, mail.message, mail.envelope, mail.client, wanted)
+    return Question(partial(look, within_s=within_s))
+
+
 def _ask_scorer(
     mail: Mail, found: Iterable[Finding], parts: Iterable[Part], bench: Bench, deadline: Deadline
 ) -> Asked | None:
@@ -170,9 +184,13 @@ class _Engines:
         return virus.merge(results) if results else None
 
 
-def _report(mail: Mail, facts: Facts, bench: Bench, *, begun: float) -> Report:
+def _report(
+    mail: Mail, facts: Facts, bench: Bench, deadline: Deadline | None = None, *, begun: float
+) -> Report:
     on_failure, told = _on_failure(facts, bench)
     verdict, id = decide(bench.policy, facts, on_failure), new_id()
+    if verdict.edits.cuts and deadline:
+        verdict = stripping.carry_out(mail, facts, verdict, bench, deadline)
     return Report(
         id=id,
         digest=mail.digest,

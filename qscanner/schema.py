@@ -22,6 +22,8 @@ SIZES = {
     "spam.spamd.max",
     "spam.rspamd.max",
     "spam.command.max",
+    "auth.max",
+    "quarantine.room",
 }
 PATHS = {
     "queue.program",
@@ -30,6 +32,9 @@ PATHS = {
     "virus.yara.rules",
     "policy.dir",
     "quarantine.dir",
+    "quarantine.password_file",
+    "notices.templates",
+    "archive.maildir",
 }
 WORDS = {"virus.command.program", "spam.command.program"}  # of a command: one may stand twice
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -62,10 +67,22 @@ RANGES = {
     "spam.rspamd.threshold": ("0", "1000"),
     "spam.command.within": ("100 ms", "599 s"),
     "spam.command.max": ("1 kB", "1 GiB"),
+    "auth.within": ("100 ms", "60 s"),
+    "auth.max": ("1 kB", "1 GiB"),
     "virus.command.within": ("100 ms", "599 s"),
     "virus.command.clean": ("0", "255"),
     "virus.command.infected": ("0", "255"),
     "virus.command.unscannable": ("0", "255"),
+    "quarantine.room": ("0 B", "64000 GiB"),
+    "quarantine.history": ("0 s", "36500 d"),
+    "quarantine.keep.virus": ("0 s", "36500 d"),
+    "quarantine.keep.banned": ("0 s", "36500 d"),
+    "quarantine.keep.spam": ("0 s", "36500 d"),
+    "quarantine.keep.unscannable": ("0 s", "36500 d"),
+    "quarantine.keep.policy": ("0 s", "36500 d"),
+    "notices.per_hour": ("1", "1000000"),
+    "notices.per_address": ("1", "1000000"),
+    "notices.alarm_after": ("1 s", "7 d"),
 }
 _REASONS = {"limits.time": " (an SMTP client gives up after 10 minutes: RFC 5321 4.5.3.2.6)"}
 
@@ -75,12 +92,22 @@ _MAY_BE_EMPTY = {
     "queue.host",
     "daemon.metrics",
     "quarantine.database",
+    "quarantine.password_file",
     "virus.command.name",
     "spam.spamd.user",
+    "auth.authserv_id",
+    "notices.admin",
+    "notices.from_address",
+    "notices.templates",
+    "archive.maildir",
+    "archive.address",
 }
 _REPLY_CHANNEL = re.compile("auto|none|[2-9]:(?:82|88)")
 _USER = re.compile("[A-Za-z0-9._=+@-]{1,100}")
 _HOST = re.compile("[A-Za-z0-9._-]{0,255}")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_LANGUAGE = re.compile("[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*")
+_WITH_PASSWORD = re.compile("[^/?#]*:[^/?#]*@")
 _MAX_SOCKET_OCTETS = 107  # unix(7): sun_path has 108 with its NUL
 
 
@@ -131,9 +158,9 @@ def text(dotted: str, value: object, *, folder: str) -> str:
         raise ValueError("may not hold a control character")
     if dotted in CHOICES and value not in CHOICES[dotted]:
         raise ValueError(f"unknown value {expected(value, CHOICES[dotted])}")
-    if dotted.endswith(".servers"):
+    if dotted.endswith(".servers") and dotted not in _TEXT_CHECKS:
         servers.parse(value)
-    if dotted in PATHS:
+    if dotted in PATHS and value:
         value = os.path.normpath(os.path.join(folder, value))
     if dotted in _TEXT_CHECKS:
         _TEXT_CHECKS[dotted](value)
@@ -178,16 +205,38 @@ def _pattern(value: str) -> None:
         patterns.compile(value)
 
 
+def _name_server(value: str) -> None:
+    from qscanner.codec import nameservers  # few settings have one
+
+    nameservers.parse(value)
+
+
 def _user(value: str) -> None:
     if value and not _USER.fullmatch(value):
         raise ValueError(f'"{value}" is no name of a user: letters, digits and . _ = + @ -')
 
 
+def _address(value: str) -> None:
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError(f'"{value}" is no address like "postmaster@example.org"')
+
+
+def _language(value: str) -> None:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError(f'"{value}" is no language like "en" or "pt-BR"')
+
+
 def _database(value: str) -> None:
-    if value.startswith("postgresql://"):
-        raise ValueError('PostgreSQL is not there yet: leave it empty, "", for files in dir')
-    if value:
-        raise ValueError(f'"{value}" is no database: leave it empty, "", for files in dir')
+    if not value:
+        return
+    scheme, _, rest = value.partition("://")
+    if scheme != "postgresql" or not rest:
+        raise ValueError(
+            f'"{value}" is no database: leave it empty, "", for files in dir, or '
+            'write "postgresql://user@host/name"'
+        )
+    if _WITH_PASSWORD.match(rest):
+        raise ValueError("no password here, where others read it: name a file in password_file")
 
 
 _TEXT_CHECKS: dict[str, Callable[[str], None]] = {
@@ -198,4 +247,10 @@ _TEXT_CHECKS: dict[str, Callable[[str], None]] = {
     "quarantine.database": _database,
     "virus.command.name": _pattern,
     "spam.spamd.user": _user,
+    "auth.authserv_id": _host,
+    "auth.servers": _name_server,
+    "notices.admin": _address,
+    "notices.from_address": _address,
+    "notices.language": _language,
+    "archive.address": _address,
 }

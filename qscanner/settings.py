@@ -131,10 +131,32 @@ class Spam:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """[auth]: what rules that ask for DKIM, SPF or ARC rest on."""
+
+    authserv_id: str = ""  # of the own mail server's Authentication-Results; "": none are believed
+    servers: tuple[str, ...] = ()  # name servers; (): those of resolv.conf
+    within: float = 10.0  # for all of one message
+    max: int = 20 * MIB  # the signatures of larger messages are not verified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """[policy]"""
 
     dir: str = "policies"
+    test_before_reload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """[quarantine.keep]: how long held mail is kept, by class; 0: for ever."""
+
+    virus: float = 2_592_000.0
+    banned: float = 2_592_000.0
+    spam: float = 2_592_000.0
+    unscannable: float = 2_592_000.0
+    policy: float = 2_592_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +164,32 @@ class Quarantine:
     """[quarantine]"""
 
     dir: str = "/var/spool/qscanner/quarantine"
-    database: str = ""
+    database: str = ""  # "": files in dir, and an index in SQLite; or postgresql://
+    password_file: str = ""
+    room: int = 0  # octets of all held messages; 0: as many as come
+    history: float = 7_776_000.0  # how long is remembered what is not kept any more; 0: for ever
+    keep: Keep = field(default_factory=Keep)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """[notices]: what is told by mail, to recipients and the admin. Rules say when."""
+
+    admin: str = ""  # address; "": the admin is told nothing
+    from_address: str = ""  # "": postmaster at our name
+    templates: str = ""  # folder; what is not there is taken from those shipped
+    language: str = "en"  # folder of the texts in it
+    per_hour: int = 200  # addresses told in all
+    per_address: int = 10  # letters to one address in an hour
+    alarm_after: float = 900.0  # mail put off for a dead scanner for so long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """[archive]: where copies of all mail go."""
+
+    maildir: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +209,9 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     virus: Virus = field(default_factory=Virus)
     spam: Spam = field(default_factory=Spam)
+    auth: Auth = field(default_factory=Auth)
     policy: Policy = field(default_factory=Policy)
     quarantine: Quarantine = field(default_factory=Quarantine)
+    notices: Notices = field(default_factory=Notices)
+    archive: Archive = field(default_factory=Archive)
     log: Log = field(default_factory=Log)

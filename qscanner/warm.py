@@ -55,6 +55,7 @@ def warm(bench: Bench, log: Log, *, is_worker: bool) -> None:
                 clamd=(),
                 virus_command=None,
                 scorer=None,
+                auth=None,
                 yara=bench.yara if is_worker else None,
             )
         )

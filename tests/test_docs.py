@@ -18,11 +18,14 @@ from qscanner.model import (
     Action,
     CheckResult,
     Client,
+    Cut,
     Decision,
     Direction,
+    Edits,
     Envelope,
     Facts,
     Outcome,
+    Part,
     Score,
     Verdict,
 )
@@ -32,6 +35,7 @@ from qscanner.policy.warn import warnings
 from qscanner.programs.admin import command
 from qscanner.programs.admin_report import failed_as_json
 from qscanner.report import Report, as_json, event
+from tests.fakes.desk import Desk
 from tests.fakes.mails import EICAR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +95,7 @@ def _report(client: Client) -> Report:
                 Decision(action=action, redirect_to=(b"r@s",), copy_to=(b"c@s",))
                 for action in (Action.ACCEPT, Action.QUARANTINE, Action.DISCARD)
             ),
+            edits=Edits(cuts=(Cut(span=(0, 1), part=Part(path="2/a"), rule="x"),)),
             detected=("d",),
             tags=("t",),
             total=1.5,
@@ -183,6 +188,32 @@ def test_other_json_keys(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, ["policy", "check", "--json", str(tmp_path)])
     section = _section(page, "qscanner policy check")
     assert _keys(section, "key of the JSON") == list(json.loads(done.output))
+    (tmp_path / "1.toml").write_text(
+        'schema = 1\n[[rule]]\nid = "a"\nvirus = "*"\naction = "reject"'
+    )
+    done = CliRunner().invoke(command, ["policy", "test", "--json", "--dir", str(tmp_path)])
+    section = _section(page, "qscanner policy test")
+    assert _keys(section, "key of the JSON") == list(json.loads(done.output))
+
+
+def test_explain_and_replay_json_keys(tmp_path: Path) -> None:
+    """And for `policy explain` and `policy replay`."""
+    desk = Desk(tmp_path)
+    mail = desk.mail(b"Subject: x\n\nx\n")
+    desk.policy(
+        'schema = 1\n[[rule]]\nid = "a"\nwhy = "x"\nwhen.relay = false\naction = "reject"\n'
+    )
+    section = _section(_page("commands.md"), "qscanner policy explain")
+    told = json.loads(desk.run("policy", "explain", "--json", mail).output)
+    named = set(re.findall(r"`([a-z_]+)`", section))
+    assert {*told, *told["groups"][0], *told["groups"][0]["rules"][0]} <= named
+    section = _section(_page("commands.md"), "qscanner policy replay")
+    words = ["--json", "--new", str(desk.policies), "--old", str(ROOT / "policies"), mail]
+    lines = desk.run("policy", "replay", *words, str(tmp_path / "none")).stdout.splitlines()
+    objects = [json.loads(line) for line in lines]
+    assert [each["kind"] for each in objects] == ["change", "error", "summary"]
+    named = set(re.findall(r"`([a-z_]+)`", section))
+    assert {key for each in objects for key in each} | objects[0]["old"].keys() <= named
 
 
 def test_links_lead_somewhere() -> None:

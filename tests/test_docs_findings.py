@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from qscanner.config import keys
 from qscanner.kinds import KINDS
 from qscanner.policy.warn import FINDING_KINDS
 
@@ -12,7 +13,8 @@ _ID = re.compile(rf'"((?:{"|".join(FINDING_KINDS)})\.[a-z0-9][a-z0-9-]*)"')
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 # Settings and files are called so too.
 _NO_FINDINGS = {"virus.engines", "spam.scorer", "spam.command", "spam.rspamd", "spam.spamd"}
-_NO_FINDINGS |= {"magic.mgc"}
+_NO_FINDINGS |= {"magic.mgc", *keys()}
+_NO_FINDINGS |= {"header.d", "header.i"}  # of Authentication-Results
 
 
 def in_code() -> set[str]:

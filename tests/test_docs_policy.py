@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from qscanner.model import Action, Direction, Release, Where
-from qscanner.policy import questions, scopes, sentence
+from qscanner.policy import questions, scopes, sentence, trial_tables
 from qscanner.policy.decide import INFECTED, SPAM_UNAVAILABLE, UNSCANNABLE, VIRUS_UNAVAILABLE
 from qscanner.policy.read import FILE_KEYS, load
 from qscanner.policy.rules import Mode
 from qscanner.policy.sentence import MAX_REPLY_OCTETS
 from qscanner.policy.warn import warnings
+from qscanner.rehearsal import failures
+from qscanner.settings import Settings
 from tests.fakes.facts import TODAY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,17 @@ def test_every_example_loads(page: str, block: str, tmp_path: Path) -> None:
     policy = load(os.fspath(tmp_path))
     assert policy.rules
     assert [each.render() for each in warnings(policy, today=TODAY) if each.line] == []
+    assert [each.render() for each in failures(policy, Settings(), within_s=15)] == []
+
+
+def test_ten_examples() -> None:
+    """The grammar in ten examples, each rule of them with a test."""
+    examples = re.split(r"^## ", README, flags=re.MULTILINE)[1:]
+    assert [each.partition(".")[0] for each in examples] == [str(n + 1) for n in range(10)]
+    for each in examples:
+        (block,) = _BLOCK.findall(each)
+        for rule in block.split("[[rule]]")[1:]:
+            assert "[[rule.test]]" in rule, rule
 
 
 def test_the_example_of_a_list_loads(tmp_path: Path) -> None:
@@ -59,8 +72,10 @@ KEYS = sorted(
         *FILE_KEYS, *sentence.RULE_KEYS, *sentence.NOT_YET, *scopes.WHEN_KEYS,
         *questions.HEADER_KEYS, *questions.BODY_KEYS, *questions.TOTAL_KEYS,
         *questions.PART_KEYS, *questions.SPAM_KEYS,
+        *trial_tables.TEST_KEYS, *trial_tables.EXPECT_KEYS, *trial_tables.ATTACH_KEYS,
+        *trial_tables.SPAM_KEYS, *trial_tables.PROVEN_KEYS,
     }
-    - {"rule", "test", "schema"}
+    - {"schema"}
 )  # fmt: skip
 
 

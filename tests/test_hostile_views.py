@@ -27,6 +27,7 @@ print(spent, peak >> 10)
 """
 ODD = b"Content-Type: text/plain\nContent-Type: text/html\n"
 BASE64 = b"Content-Transfer-Encoding: base64\n\n"
+MANY = b"Content-Type: multipart/a; boundary=A\nContent-Transfer-Encoding: 64 uu yenc\n\n--A\n\n"
 QUOTED = b"Content-Transfer-Encoding: quoted-printable\n\n"
 
 
@@ -53,6 +54,9 @@ QUOTED = b"Content-Transfer-Encoding: quoted-printable\n\n"
             ODD + b"\n", b"content-type: a/b; name=x\n" + BASE64 + b"TVqQ=\n", id="stray parts"
         ),
         pytest.param(ODD + b"\n", b"a\0", id="text in UTF-16"),
+        pytest.param(MANY, b"TVqQ\n", id="encodings of the multipart around a part"),
+        pytest.param(ODD + b"\n", b"begin\n", id="what nearly begins a file"),
+        pytest.param(b"", b"a" * 78 + b"\n \n" * 19 + b"x\n", id="names without a colon"),
     ],
 )
 def test_cost(head: bytes, unit: bytes) -> None:

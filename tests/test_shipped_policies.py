@@ -12,6 +12,8 @@ from qscanner.policy.decide import decide
 from qscanner.policy.read import load
 from qscanner.policy.rules import Mode
 from qscanner.policy.warn import warnings
+from qscanner.rehearsal import failures, untested
+from qscanner.settings import Settings
 from tests.fakes.facts import ON_FAILURE, TODAY, facts, infected, part, scored
 
 FOLDER = Path(__file__).resolve().parent.parent / "policies"
@@ -90,6 +92,12 @@ def test_each_rule_fires(rule: str, said: dict[str, Any], want: Action) -> None:
 def test_every_rule_is_tried() -> None:
     """None is shipped that nobody saw firing."""
     assert {rule.id for rule in POLICY.rules} == {rule for rule, _, _ in HITS}
+
+
+def test_every_rule_has_tests_that_pass() -> None:
+    """Beside it, for admins who change it."""
+    assert untested(POLICY) == ()
+    assert [each.render() for each in failures(POLICY, Settings(), within_s=15)] == []
 
 
 def test_each_rule_says_why() -> None:

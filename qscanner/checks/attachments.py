@@ -28,7 +28,13 @@ OnContent = Callable[[str, bytes, bool], None]
 _SHOWN_NAME = 200  # characters of a name in a path
 _SHOWN_PATH = 2000
 _STREAM_EXTENSIONS = {"tgz": ".tar", "tbz": ".tar", "tbz2": ".tar", "txz": ".tar", "svgz": ".svg"}
-_HEADER_FIRST = re.compile(rb"\s*(?:>?From |[!-9;-~]{1,80}[ \t]*:)")
+_HEADER_FIRST = re.compile(rb"\s*+(?:>?From |[!-9;-~]{1,80}[ \t]*:)")
+_BLOCK_END = re.compile(rb"\n\r*\n")
+_BLOCK_OCTETS = 4 << 10
+_WITH_PARTS = re.compile(
+    rb"^content-(?:type[ \t]*:[^\r\n]{0,200}/|transfer-encoding[ \t]*:[ \t]*[bqx])", re.I | re.M
+)
+_TEXTS_ASKED, _CONTENTS_ASKED = 200, 5000  # of libmagic: then our own signatures must do
 _SEEN_DEPTH = 8  # of archives in archives: deeper, virus scanners stop, and say nothing
 _MAX_WIDE = 8 << 20  # octets of UTF-16 that are also shown as UTF-8
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
@@ -59,7 +65,9 @@ class _Content:
     is_container: bool = False
     is_encrypted: bool = False
     is_unreadable: bool = False
+    is_fragment: bool = False  # see codec.payload.Leaf
     is_hidden: bool = False  # from those who look at the raw message only
+    span: tuple[int, int] | None = None  # of the outermost part that it is in
 
 
 def look(
@@ -94,6 +102,7 @@ class _Walk:
         self._on_content = on_content
         self._deadline = deadline
         self._has_magic = True
+        self._asked = 0
         self._views: list[View] = []
         budget.check_time = deadline.remaining_s
         budget.words = self._words
@@ -136,7 +145,9 @@ class _Walk:
                 where=Where.NESTED if inside else leaf.where,
                 depth=leaf.depth + (inside.depth + 1 if inside else 0),
                 is_container=leaf.is_container,
+                is_fragment=leaf.is_fragment or bool(inside and inside.is_fragment),
                 is_hidden=leaf.is_hidden or bool(inside and inside.is_hidden),
+                span=inside.span if inside else leaf.span,
             )
         )
 
@@ -160,6 +171,7 @@ class _Walk:
                 where=this.where,
                 is_encrypted=this.is_encrypted or has_secret,
                 is_unreadable=this.is_unreadable,
+                span=this.span,
             )
         )
         if this.content and self._may_enter(this, kinds):
@@ -195,8 +207,13 @@ class _Walk:
         is_said_text = this.declared.startswith(("text/", "message/")) and not this.names
         if not this.content or not self._has_magic:
             return None
-        if is_said_text and kinds_of.is_plain_text(this.content):
+        self._asked += 1
+        is_like_others = is_said_text or self._asked > _TEXTS_ASKED
+        if is_like_others and kinds_of.is_plain_text(this.content):
             return None  # libmagic is dearer than the parsing of a plain text
+        if self._asked > _CONTENTS_ASKED:
+            self.findings.append(Finding(id="limit.kinds", detail=f"{_CONTENTS_ASKED} contents"))
+            return None
         try:
             return magic_kinds.type_of(this.content)
         except magic_kinds.MagicError as error:
@@ -223,7 +240,8 @@ class _Walk:
             documents.members(this.content, kinds, self._budget),
         ):
             if isinstance(found, Finding):
-                self.findings.append(replace(found, where=this.path))
+                if not (this.is_fragment and found.id in _OF_FORM):
+                    self.findings.append(replace(found, where=this.path))
             else:
                 self._member(found, this)
         if _is_message(this, kinds):
@@ -245,7 +263,9 @@ class _Walk:
                 depth=outer.depth + 1,
                 is_encrypted=member.is_encrypted,
                 is_unreadable=member.is_unreadable,
+                is_fragment=outer.is_fragment,
                 is_hidden=outer.is_hidden or member.is_hidden,
+                span=outer.span,
             )
         )
 
@@ -256,7 +276,8 @@ class _Walk:
             return
         self._budget.octets -= len(this.content)
         limits = MimeLimits.of(self._budget.limits)
-        inner = view_of(this.content, replace(limits, depth=self._budget.depth - this.depth - 1))
+        limits = replace(limits, depth=self._budget.depth - this.depth - 1)
+        inner = view_of(this.content, limits, self._views[0].effort)
         prefix = f"{this.path}/"
         self.findings += [
             replace(finding, where=f"{prefix}{finding.where}".rstrip("/"))
@@ -266,11 +287,27 @@ class _Walk:
         self._views.pop()
 
 
+# Of what came to light by chance these say that it is no content: base64 in a text, say.
+_OF_FORM = {
+    "archive.unreadable", "archive.odd", "archive.not-opened", "pdf.unreadable",
+    "office.unreadable",
+}  # fmt: skip
 _WITH_INSIDE = archives.WITH_INSIDE | documents.WITH_INSIDE
 
 
 def _is_message(this: _Content, kinds: frozenset[str]) -> bool:
-    return "message" in kinds and _HEADER_FIRST.match(this.content) is not None
+    """Say whether a content is to be read as a message: somebody does who opens it.
+
+    What neither says so nor is known by its first octets counts if its header is one of MIME: of a
+    text that begins like a header, such as a report of a mail program, nothing else is encoded.
+    """
+    if not _HEADER_FIRST.match(this.content):
+        return False
+    if "message" in kinds or this.declared.startswith("message/"):
+        return True
+    head = this.content.lstrip()[:_BLOCK_OCTETS]
+    end = _BLOCK_END.search(head)
+    return _WITH_PARTS.search(head[: end.start() if end else None]) is not None
 
 
 def _without_extension(name: str) -> str:

@@ -95,7 +95,8 @@ class Delimiters(Generic[_Owner]):
                     start=found.start() + 1,
                     end=line_end.end() if line_end else found.end(),
                     is_close=found[1] is not None,
-                    has_words=found[2] is not None,
+                    has_words=found[2] is not None
+                    or (line_end is None and found.end() < self._size),
                 )
                 end = nearest.start  # the line end before it may be that of an inner delimiter
         return nearest
@@ -134,5 +135,9 @@ class Delimiters(Generic[_Owner]):
         texts = b"|".join(re.escape(each.encode("latin-1", "replace")) for each in boundaries)
         one_of = texts if len(boundaries) == 1 else b"(?:" + texts + b")"
         return re.compile(
-            self._eol + b"--" + one_of + rb"(--)? *(\t[^\r\n]*| [^ \t\r\n][^\r\n]*)?(?=[\r\n]|\Z)"
+            self._eol
+            + b"--"
+            + one_of
+            + rb"(--)? *(\t[^\r\n]*| [^ \t\r\n][^\r\n]*)?"
+            + rb"(?=[\r\n]|\Z|[Cc]ontent-[A-Za-z-]{2,30}[ \t]*:)"
         )

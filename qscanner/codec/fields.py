@@ -22,9 +22,11 @@ from qscanner.model import Header
 Octets = bytes | mmap.mmap
 
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
+# A name whose colon stands in a later line, behind blanks: some unfold first, and read a field.
+_FOLDED_COLON = re.compile(rb"([!-9;-~]{1,80})[ \t]*+(?:\r{0,3}+\n[ \t]++|\r[ \t]*+){1,20}+:")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _TIDY_FIELD = re.compile(
-    rb"([!-'*-9;-~]++):([^\r\n\0]*+\r?+\n(?:[ \t]++(?![Cc][Oo][Nn][Tt]|[\r\n])"
+    rb"([!#-'*-9;<>-~]++):([^\r\n\0]*+\r?+\n(?:[ \t]++(?![Cc][Oo][Nn][Tt]|[\r\n])"
     rb"[^\r\n\0]*+\r?+\n)*+)"
 )
 _TIDY_BLOCK = re.compile(rb"(?:" + _TIDY_FIELD.pattern + rb")++")
@@ -50,6 +52,11 @@ _HIDDEN_FIELD = re.compile(
     rb"(?i)([ \t]*)(content-(?:type|transfer-encoding|disposition))(?:[ \t]*:|[ \t])[ \t]*"
     rb"(?=[\w.-]+[ \t]*/|(?:base64|quoted-printable|x-uu|uu|7bit|8bit|binary|attachment|inline)\b)"
 )
+_INDENTED_FIELD = re.compile(rb"(?i)([ \t]+)(content-[a-z-]{2,40})[ \t]*:")
+_LONGER_NAME = re.compile(
+    rb"(?i)(content-(?:type|transfer-encoding|disposition)[!-9;-~]{1,80})[ \t]"
+)
+_PARAMETER = re.compile(rb"[A-Za-z][\w*-]{1,40}[ \t]*=[ \t]*[^ \t=]")
 _AHEAD_OCTETS = 1 << 16
 _NAME_OCTETS = 200
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
@@ -126,8 +133,7 @@ class _Lexer:
                 at = self._behind_empty_line(at)
                 self._block.odd.add("limit.headers")
                 break
-            end = self._octets.find(b"\n", at, self._stop) + 1 or self._stop
-            line = bytes(self._octets[at : min(end, at + 2 * self._limits.octets)])
+            line, end = self._line(at)
             if not line.rstrip(b"\r\n") or self._ends_with(line, end, is_first=at == start):
                 at = end
                 break
@@ -142,6 +148,18 @@ class _Lexer:
         del self._block.fields[self._limits.fields :]
         self._block.body_at = at
         return self._block
+
+    def _line(self, at: int) -> tuple[bytes, int]:
+        """Give a line and where it ends; a name is joined to the colon in a line behind it."""
+        folded = _FOLDED_COLON.match(self._octets, at, self._stop)
+        start = folded.end() if folded else at
+        end = self._octets.find(b"\n", start, self._stop) + 1 or self._stop
+        line = bytes(self._octets[start : min(end, start + 2 * self._limits.octets)])
+        if not folded:
+            return line, end
+        is_content = folded[1].lower().startswith(b"content-")
+        self._block.odd.add("mime.hidden-field" if is_content else "mime.blank-before-colon")
+        return folded[1] + b":" + line, end
 
     def _ends_with(self, line: bytes, end: int, *, is_first: bool) -> bool:
         """Say whether a line of blanks ends the block: what comes next is no field at all."""
@@ -179,8 +197,10 @@ class _Lexer:
 
     def _take_line(self, line: bytes, *, is_first: bool) -> bool:
         if line[:1] in (b" ", b"\t"):
-            return self._take_hidden(line) or self._continue(line)
+            return self._take_hidden(line, is_first=is_first) or self._continue(line)
         found = _FIELD.match(line)
+        if found and b"=" in found[1] and self._take_parameter(line):
+            return True
         if found and not (b"(" in found[1] and self._take_odd_name(line)):
             if found[2]:
                 self._block.odd.add("mime.blank-before-colon")
@@ -191,7 +211,12 @@ class _Lexer:
             if line.startswith(b">"):
                 self._block.odd.add("mime.from-line")
             return True
-        return self._take_odd_name(line) or self._take_hidden(line)
+        return (
+            self._take_odd_name(line)
+            or self._take_hidden(line, is_first=False)
+            or self._take_longer_name(line)
+            or self._take_parameter(line)
+        )
 
     def _continue(self, line: bytes) -> bool:
         if not line.strip():
@@ -200,15 +225,36 @@ class _Lexer:
             self._append(line)
         return bool(self._name)
 
-    def _take_hidden(self, line: bytes) -> bool:
-        """Take a Content-* field behind blanks, or without a colon: for some it is one."""
-        found = _HIDDEN_FIELD.match(line)
+    def _take_hidden(self, line: bytes, *, is_first: bool) -> bool:
+        """Take a Content-* field behind blanks, or without a colon: for some it is one.
+
+        Behind the blanks of a first line there is no other field that it could go on with.
+        """
+        found = _HIDDEN_FIELD.match(line) or (_INDENTED_FIELD.match(line) if is_first else None)
         if not found:
             return False
         if found[1] and self._name:
             self._append(line)  # and for others it goes on with the field before
         self._block.odd.add("mime.hidden-field")
         self._begin(found[2], line[found.end() :])
+        return True
+
+    def _take_longer_name(self, line: bytes) -> bool:
+        """Take a line that begins with a MIME field's name and some sign: that is its colon."""
+        found = _LONGER_NAME.match(line)
+        if not found:
+            return False
+        self._block.odd.add("mime.junk-line")
+        self._begin(found[1], line[found.end() :])
+        return True
+
+    def _take_parameter(self, line: bytes) -> bool:
+        """Take a parameter that stands in a line of its own, without the blanks of a fold."""
+        is_open = self._name[:8].lower() == b"content-" and self._lines[-1].rstrip().endswith(b";")
+        if not is_open or not _PARAMETER.match(line):
+            return False
+        self._block.odd.add("mime.junk-line")
+        self._append(b" " + line)
         return True
 
     def _take_odd_name(self, line: bytes) -> bool:

@@ -5,6 +5,7 @@ Ends       always with a Media; nothing here raises. What was odd is a finding i
 Careful    get_filename() of the stdlib sees one name where mail clients see many: here all count.
 """
 
+import operator
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ _NAME_ANYWHERE = re.compile(
 _NAME_TO_NEXT = re.compile(
     r"name\s?=\s?([^;=]*(?:;(?!\s?[\w*-]{1,40}\s?=)[^;=]*)*)", re.IGNORECASE
 )
+_NAME_WITHOUT_EQUALS = re.compile(r"name\*?\s{0,9}[\"']([^\"']{1,1000})[\"']", re.IGNORECASE)
 _BOUNDARY_ANYWHERE = re.compile(r'boundary\s?=\s?("[^"]*+|[^;\s]*+)', re.IGNORECASE)
-_SECTION = re.compile(r"(.+?)\*(?:(\d{1,6})(\*?))?\Z")
+_SECTION = re.compile(r"(.+?)\*(?:(\d{1,6})(\*?)|[^*]*+\*?)?\Z")
 _LOOKS_LIKE_NAME = re.compile(r"[^\r\n]{1,250}\.[A-Za-z0-9]{1,10}[\s\".]*\Z")
 _PATH_END = re.compile(r"[?#]")
 _EXACT = ("content-type", "content-disposition", "content-transfer-encoding")
@@ -85,11 +87,17 @@ def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -
             media.odd.add("mime.junk-in-name")
             values.setdefault(meant, []).extend(values[name])
     types, dispositions, encodings = (values.get(name, []) for name in _EXACT)
+    _note_repeated(media, types, encodings, dispositions)
+    longer = _longer(values)
+    if any(longer):
+        media.odd.add("mime.longer-name")
+        types, dispositions, encodings = map(
+            operator.add, (types, dispositions, encodings), longer
+        )
     if not encodings:
         encodings = values.get("content-encoding", [])  # that of HTTP; some take it for the other
     _read_types(media, types)
     _read_encodings(media, encodings)
-    _note_repeated(media, types, encodings, dispositions)
     media.disposition = re.sub(r"[^a-z-].*", "", (dispositions or [""])[0].strip().lower())
     described = [
         text for text in values.get("content-description", []) if _LOOKS_LIKE_NAME.match(text)
@@ -98,6 +106,16 @@ def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -
     media.names = tuple(dict.fromkeys(names))
     media.located = tuple(filter(None, map(_located, values.get("content-location", []))))
     return media
+
+
+def _longer(values: dict[str, list[str]]) -> list[list[str]]:
+    """Give what fields say whose names go on behind that of a MIME field: some look no further."""
+    longer: list[list[str]] = [[] for _ in _EXACT]
+    for name in [name for name in values if name.startswith("content-") and name not in _EXACT]:
+        for place, exact in enumerate(_EXACT):
+            if name.startswith(exact):
+                longer[place] += values[name][:_MAX_VALUES]
+    return longer
 
 
 def _read_types(media: Media, types: list[str]) -> None:
@@ -209,8 +227,7 @@ def _names(values: list[str], described: list[str]) -> Iterator[str]:
             yield joined
             if "=?" in joined:
                 yield fields.decode_words(joined)
-        for pattern in (_NAME_ANYWHERE, _NAME_TO_NEXT):
-            raw += [match[1].strip('"') for match in islice(pattern.finditer(value), _MAX_VALUES)]
+        raw += _loose_names(value)
     for text in [*raw, *described]:
         readable = fields.text_of(text)
         yield readable
@@ -218,6 +235,21 @@ def _names(values: list[str], described: list[str]) -> Iterator[str]:
             yield fields.decode_words(readable)
         if "%" in readable:
             yield fields.in_charset(unquote_to_bytes(readable), "utf-8")
+
+
+def _loose_names(value: str) -> Iterator[str]:
+    """Give what stands behind the word `name`, wherever; of each way to write it at most 20."""
+    plain = fields.decode_words(value) if "=?" in value else ""
+    if plain.lower().count("name=") <= value.lower().count("name="):
+        plain = ""  # no encoded word is the name of a parameter
+    for text, pattern in (
+        (value, _NAME_ANYWHERE),
+        (value, _NAME_TO_NEXT),
+        (value, _NAME_WITHOUT_EQUALS),
+        (plain, _NAME_ANYWHERE),
+    ):
+        for found in islice(pattern.finditer(text), _MAX_VALUES):
+            yield found[1].strip('"')
 
 
 def _located(value: str) -> str:

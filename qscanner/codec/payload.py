@@ -8,6 +8,7 @@ Careful    the pieces point into the message, maybe a mapping: keep it open whil
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 
 from qscanner.codec import names, transfer
 from qscanner.codec.fields import Octets
@@ -15,8 +16,15 @@ from qscanner.codec.text import readable
 from qscanner.model import Where
 
 _SLICE = 1 << 20  # octets that are copied at a time
-_UU_BEGIN = re.compile(rb"begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,1000})\r*\n")
-_LF = ord("\n")
+# A line like `begin 644 name`, as lenient decoders take it: that of what is at hand is enough.
+_UU_FIRST_BEGIN = re.compile(
+    rb"[ \t\0\x0b\r.]{0,80}+[Bb][Ee][Gg][Ii][Nn](?:(-[Bb][Aa][Ss][Ee]64)[!-~]{0,20})?"
+    rb"(?:[ \t\x0b\xa0]++(-?[0-9A-Za-z]{1,6}))?(?:[ \t\x0b\xa0]++([^\r\n]{0,1000}))?"
+    rb"(?=(\r{0,9}\n|\r))"
+)
+_UU_BEGIN = re.compile(rb"\n" + _UU_FIRST_BEGIN.pattern)
+_UU_LINE = re.compile(rb"[\0-\x20]{0,99}?([!-`])([ -`]{2,84})[^\r\n]{0,2}(?:[\r\n]|\Z)")
+_MODE = re.compile(rb"0?[0-7]{3}\Z")
 MAX_FILES = 100  # uuencoded ones in one text
 
 
@@ -112,21 +120,39 @@ def leaves_of_uu(leaf: Leaf) -> Iterator[Leaf]:
         )
 
 
+def has_uu(text: bytes) -> bool:
+    """Say, fast, whether any line may begin a uuencoded file."""
+    return b"begin" in text.lower() and any(_begins_of_uu(text))
+
+
+def _begins_of_uu(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Give the lines that begin a uuencoded file: by their mode, or by the line behind them."""
+    first = _UU_FIRST_BEGIN.match(text)
+    for found in chain(filter(None, [first]), _UU_BEGIN.finditer(text)):
+        if _MODE.match(found[2] or b"") or found[1] or _is_uu(text, found.end(4)):
+            yield found
+
+
+def _is_uu(text: bytes, at: int) -> bool:
+    """Say whether a line is one of uuencode: its first character says how long it is."""
+    line = _UU_LINE.match(text, at)
+    if not line:
+        return False
+    length = (((line[1][0] - 32) & 63) + 2) // 3 * 4
+    return length - 4 <= len(line[2]) <= length + 2
+
+
 def _uu_blocks(text: bytes) -> Iterator[tuple[str, int, int, bool]]:
     """Give (name, start, end, is base64) of each uuencoded file in a text, at most 100.
 
     uuencode(5); start is that of its first line of data. A file without its last line ends where
     the next begins, or with the text.
     """
-    begins = []
-    for found in _UU_BEGIN.finditer(text):
-        if found.start() == 0 or text[found.start() - 1] == _LF:
-            begins.append(found)
-        if len(begins) >= MAX_FILES:
-            break
+    begins = list(islice(_begins_of_uu(text), MAX_FILES))
     stops = [found.start() for found in begins[1:]] + [len(text)]
     for found, stop in zip(begins, stops, strict=False):
-        is_base64 = found[0].startswith(b"begin-base64")
+        is_base64 = found[1] is not None
         last = b"\n====" if is_base64 else b"\nend"
-        end = text.find(last, found.end() - 1, stop)
-        yield readable(found[1]).strip(), found.end(), end + 1 if end >= 0 else stop, is_base64
+        start = found.end(4)
+        end = text.find(last, start - 1, stop)
+        yield readable(found[3] or b"").strip(), start, end + 1 if end >= 0 else stop, is_base64

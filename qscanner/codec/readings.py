@@ -20,7 +20,9 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_TEXT = bytes(set(range(256)) - set(_ALPHABET) - {ord("=")})
 _WITH_EOL = _ALPHABET + b"\r\n"
 _QUANTUM = 4
-_TIDY_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
+_TIDY_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
+_DOUBLED = re.compile(rb"(?<!=)={2,}+[ \t]*+(?:\r*+\n|\r)")
 _PADDING = re.compile(rb"=+")
 _PARAGRAPHS = re.compile(rb"\n[ \t]*+\r?\n")
 _FROM_JUNK = re.compile(rb"[^A-Za-z0-9+/=\r\n].*")
@@ -159,6 +161,16 @@ def _qp(text: bytes) -> bytes:
     return transfer.decode_quoted_printable(_SOFT_BREAK.sub(b"", text))
 
 
+def _without_controls(text: bytes) -> bytes:
+    """Control characters are left out."""
+    return _qp(text.translate(None, _CONTROLS))
+
+
+def _doubled(text: bytes) -> bytes:
+    """A soft line break may have more than one equals sign."""
+    return _qp(_DOUBLED.sub(b"", text))
+
+
 def _without_stray(text: bytes) -> bytes:
     """An equals sign that begins nothing is left out."""
     return _qp(_STRAY_EQUALS.sub(b"", _SOFT_BREAK.sub(b"", text)))
@@ -194,6 +206,16 @@ def _kept_breaks(text: bytes) -> bytes:
     return binascii.a2b_qp(text)
 
 
+def _pieced(text: bytes) -> bytes:
+    """As base64, after all."""
+    return transfer.decode_base64([text])
+
+
+def _uu_controls(text: bytes) -> bytes:
+    """A control character before a line says how long it is (its lower six bits less 32)."""
+    return transfer.decode_uu(text, has_controls=True)
+
+
 _READERS: dict[str, tuple[tuple[str, Callable[[bytes], bytes]], ...]] = {
     transfer.BASE64: (
         ("pieces", _pieces),
@@ -211,6 +233,8 @@ _READERS: dict[str, tuple[tuple[str, Callable[[bytes], bytes]], ...]] = {
     ),
     transfer.QUOTED_PRINTABLE: (
         ("breaks", _qp),
+        ("controls", _without_controls),
+        ("doubled", _doubled),
         ("stray", _without_stray),
         ("triplets", _without_triplets),
         ("junk", _junk_inside),
@@ -219,5 +243,9 @@ _READERS: dict[str, tuple[tuple[str, Callable[[bytes], bytes]], ...]] = {
         ("trimmed", _trimmed),
         ("kept", _kept_breaks),
         ("raw", _raw),
+    ),
+    transfer.UUENCODE: (
+        ("base64", _pieced),
+        ("controls", _uu_controls),
     ),
 }

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from qscanner.codec import transfer
 from qscanner.codec.text import readable
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -32,11 +33,6 @@ _SHORT_LINES = re.compile(
 _SHORT_LINES_BEHIND = re.compile(rb"\n" + _SHORT_LINES.pattern)
 _MIN_SHORT = 40
 _YENC = re.compile(rb"=ybegin [^\r\n]{0,500}?name=([^\r\n]{1,500})\r?\n")
-_SLICE = 1 << 16
-_YENC_SKIP = re.compile(rb"=y(?:begin|part|end)[^\r\n]*")
-_YENC_UNESCAPED = {bytes([octet]): bytes([(octet - 64) % 256]) for octet in range(256)}
-_YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
-_YENC_TABLE = bytes((octet - 42) % 256 for octet in range(256))
 _BINHEX = re.compile(rb":([!-,\-0-9@A-Z\[`a-r\r\n\t ]{40,}+)")
 _BINHEX_ALPHABET = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
 _TO_BASE64 = bytes.maketrans(_BINHEX_ALPHABET, _ALPHABET)
@@ -144,25 +140,7 @@ def yenc_files(text: bytes) -> Iterator[tuple[str, bytes]]:
     for found, stop in zip(begins, stops, strict=False):  # of no begin there is one stop
         end = text.find(b"\n=yend", found.end(), stop)
         body = text[found.end() : end if end >= 0 else stop].rstrip(b"\r")
-        body = _YENC_SKIP.sub(b"", body).translate(None, b"\r\n")
-        yield readable(found[1]).strip(), _yenc_plain(body).translate(_YENC_TABLE)
-
-
-def _yenc_plain(body: bytes) -> bytes:
-    """Undo the escapes, some at a time: each is an object for a moment."""
-    out = bytearray()
-    at = 0
-    while at < len(body):
-        piece = body[at : at + _SLICE]
-        if (len(piece) - len(piece.rstrip(b"="))) % 2:  # half of an escape at its end
-            piece = body[at : at + _SLICE + 1]
-        out += _YENC_ESCAPE.sub(_yenc_unescaped, piece)
-        at += len(piece)
-    return bytes(out)
-
-
-def _yenc_unescaped(found: re.Match[bytes]) -> bytes:
-    return _YENC_UNESCAPED[found[1]]
+        yield readable(found[1]).strip(), transfer.decode_yenc(body)
 
 
 def starts_of_binhex(text: bytes) -> Iterator[re.Match[bytes]]:

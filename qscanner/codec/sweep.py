@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 from qscanner.codec import fields, mediatype, names, readings, runs, transfer
 from qscanner.codec.effort import Effort
 from qscanner.codec.fields import Octets
-from qscanner.codec.payload import MAX_FILES, Leaf, Payload, leaves_of_uu
+from qscanner.codec.payload import MAX_FILES, Leaf, Payload, has_uu, leaves_of_uu
 from qscanner.model import Finding, Where
 
 _MAX_RAW = 20  # of one text
@@ -34,7 +34,7 @@ _STRAY = re.compile(  # begins with what has no case: that is looked for six tim
     rb"-(?:type[ \t]*:[^\r\n]{0,200}/|transfer-encoding[ \t]*:|disposition[ \t]*:)", re.I
 )
 _BLOCK_END = re.compile(rb"\n--|\n[ \t>]*\r*\n")
-_DELIMITER = re.compile(rb"\n[ \t>]*--[^\r\n]")
+_DELIMITER = re.compile(rb"\n[ \t>]*--\S")
 _TRIPLET = rb"=[0-9A-Fa-f]{2}[^=\r\n]{0,9}(?:=[ \t]*+\r*+\n)?"
 _QUOTED = re.compile(_TRIPLET + rb"(?:" + _TRIPLET + rb"){5}")
 _RAW = re.compile(rb"\n(?=MZ[\x80-\xff\0]|PK\x03\x04|X5O!P%@AP|\x7fELF|Rar!\x1a|\xd0\xcf\x11\xe0)")
@@ -149,7 +149,7 @@ class _Sweep:
         if not self._may_read(text, leaf.path):
             return
         is_all = not leaf.is_text or self.swept.is_ambiguous
-        if is_all or b"begin" in text:
+        if is_all or has_uu(text):
             self.look(text, leaf.path, is_close=is_all)  # it may be of another encoding
         for name, octets in readings.others(leaf.encoding, text):
             if is_all or runs.begins_like_content(octets):
@@ -270,7 +270,7 @@ class _Sweep:
 
     def _files(self, text: bytes, path: str, *, is_close: bool) -> Iterator[tuple[str, bytes]]:
         """Give (name, octets) of each file in a text whose encoding marks its own begin."""
-        if b"begin" in text:
+        if has_uu(text):
             yield from self._uu_files(text, path)
         if b"=ybegin" in text:
             for count, file in enumerate(runs.yenc_files(text), 1):

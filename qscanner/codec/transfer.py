@@ -14,13 +14,13 @@ IDENTITY = "identity"
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
 UUENCODE = "uuencode"
+YENC = "yenc"
 
 _ENCODINGS = {
     "": IDENTITY,
     "7bit": IDENTITY,
     "8bit": IDENTITY,
     "binary": IDENTITY,
-    "none": IDENTITY,
     "7-bit": IDENTITY,
     "8-bit": IDENTITY,
     "base64": BASE64,
@@ -39,6 +39,7 @@ _MARKS = (
     ("printable", QUOTED_PRINTABLE),
     ("qp", QUOTED_PRINTABLE),
     ("uu", UUENCODE),
+    ("yenc", YENC),
 )
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64_ALPHABET) - {ord("=")})
@@ -46,14 +47,24 @@ _QUANTUM = 4
 _MAX_PADDED_PIECES = 10_000
 _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 _PADDING = re.compile(rb"=+")
+_BEGIN_FIRST = re.compile(
+    rb"[ \t\0\x0b\r.]{0,80}+(?P<begin>[Bb][Ee][Gg][Ii][Nn])(?=[ \t\x0b\xa0-])"
+)
+_BEGIN = re.compile(rb"\n" + _BEGIN_FIRST.pattern)
 _SLICE = 1 << 20  # octets that are cut into lines at a time
+_YENC_SLICE = 1 << 16
+_YENC_SKIP = re.compile(rb"=y(?:begin|part|end)[^\r\n]*")
+_YENC_UNESCAPED = {bytes([octet]): bytes([(octet - 64) % 256]) for octet in range(256)}
+_YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
+_YENC_TABLE = bytes((octet - 42) % 256 for octet in range(256))
 
 
 def encodings_of(value: str) -> tuple[tuple[str, ...], bool]:
     """Give what a Content-Transfer-Encoding may mean, likeliest first, and if it is odd.
 
     Blanks around it and its case are not odd (RFC 2045 section 6.1); comments, quotes, further
-    words, control characters are. Of an unknown one it may be any, or none: IDENTITY is first.
+    words, control characters are. An odd one may be any, or none, for some: what it seems to be is
+    first, IDENTITY if it seems to be nothing.
     """
     tidy = value.strip(" \t\r\n").lower()
     if tidy in _ENCODINGS:
@@ -62,7 +73,7 @@ def encodings_of(value: str) -> tuple[tuple[str, ...], bool]:
     squeezed = _NO_LETTER.sub("", tidy)
     known = [_ENCODINGS[word] for word in words if word in _ENCODINGS]
     known += [encoding for mark, encoding in _MARKS if mark in squeezed]
-    return tuple(dict.fromkeys(known or (IDENTITY, BASE64, QUOTED_PRINTABLE))), True
+    return tuple(dict.fromkeys((*known, IDENTITY, BASE64, QUOTED_PRINTABLE))), True
 
 
 def decode(encoding: str, pieces: Iterable[bytes]) -> bytes:
@@ -74,6 +85,8 @@ def decode(encoding: str, pieces: Iterable[bytes]) -> bytes:
         return decode_quoted_printable(octets)
     if encoding == UUENCODE:
         return decode_uu(octets)
+    if encoding == YENC:
+        return decode_yenc(octets)
     return octets
 
 
@@ -130,12 +143,18 @@ def decode_quoted_printable(octets: bytes) -> bytes:
     return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", octets))
 
 
-def decode_uu(octets: bytes) -> bytes:
-    """Decode one uuencoded file (uuencode(5)), from a `begin` line, if any, to its `end` line."""
+def decode_uu(octets: bytes, *, has_controls: bool = False) -> bytes:
+    """Decode one uuencoded file (uuencode(5)), from a `begin` line, if any, to its `end` line.
+
+    `has_controls`: lines may begin with a control character, a CR too, which says how long they
+    are; otherwise such lines are left out, and a CR ends a line.
+    """
     out = bytearray()  # a list of millions of short lines would take fifty times their memory
     is_begun = False
-    for lines in _lines(octets, max(octets.find(b"begin "), 0)):
-        if not is_begun and lines[0][:6] == b"begin ":
+    begin = _BEGIN_FIRST.match(octets) or _BEGIN.search(octets)
+    start = begin.start("begin") if begin else max(octets.find(b"begin "), 0)
+    for lines in _lines(octets, start, has_controls=has_controls):
+        if not is_begun and lines[0][:5].lower() == b"begin":
             del lines[0]
         is_begun = True
         end = next((place for place, line in enumerate(lines) if line[:3] == b"end"), None)
@@ -150,26 +169,50 @@ def decode_uu(octets: bytes) -> bytes:
     return bytes(out)
 
 
-def _lines(octets: bytes, start: int) -> Iterator[list[bytes]]:
+def _lines(octets: bytes, start: int, *, has_controls: bool) -> Iterator[list[bytes]]:
     """Give the lines that are not empty, some at a time; each of CR and LF ends one."""
+    least = 0 if has_controls else ord(" ")
     size = len(octets)
     while start < size:
         stop = octets.find(b"\n", start + _SLICE) + 1 or size
-        lines = [line for line in octets[start:stop].replace(b"\r", b"\n").split(b"\n") if line]
+        text = octets[start:stop]
+        text = text.replace(b"\r\n", b"\n") if has_controls else text.replace(b"\r", b"\n")
+        lines = [line for line in text.split(b"\n") if line and line[0] >= least]
         if lines:
             yield lines
         start = stop
 
 
 def _uu_line(line: bytes) -> bytes:
+    # Some encoders leave rubbish behind the line; its first octet says how much counts.
+    length = (((line[0] - 32) & 63) * 4 + 5) // 3
+    is_whole = length >= len(line)
+    if is_whole and line.upper() != line:  # no data: to raise and to catch costs five times this
+        return b""
     try:
         return binascii.a2b_uu(line)
     except binascii.Error:
-        # Some encoders leave rubbish behind the line; its first octet says how much counts.
-        length = (((line[0] - 32) & 63) * 4 + 5) // 3
-        if length >= len(line):
+        if is_whole:
             return b""
         try:
             return binascii.a2b_uu(line[:length])
         except binascii.Error:
             return b""
+
+
+def decode_yenc(octets: bytes) -> bytes:
+    """Decode what stands between the lines of a yEnc file, or is said to (yenc.org, draft 1.3)."""
+    body = _YENC_SKIP.sub(b"", octets).translate(None, b"\r\n")
+    out = bytearray()
+    at = 0
+    while at < len(body):  # some at a time: each escape is an object for a moment
+        piece = body[at : at + _YENC_SLICE]
+        if (len(piece) - len(piece.rstrip(b"="))) % 2:  # half of an escape at its end
+            piece = body[at : at + _YENC_SLICE + 1]
+        out += _YENC_ESCAPE.sub(_yenc_unescaped, piece)
+        at += len(piece)
+    return bytes(out).translate(_YENC_TABLE)
+
+
+def _yenc_unescaped(found: re.Match[bytes]) -> bytes:
+    return _YENC_UNESCAPED[found[1]]

@@ -52,21 +52,66 @@ class Rdns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """auth: the client has authenticated itself, as anybody or as one of these users."""
+    """auth: the client has authenticated itself, or the domains that count are proven.
+
+    `methods` are of dkim, spf and arc. The domain that counts is the sender's (that of From for
+    the null sender), that of From, or both: see policy.alignment.
+    """
 
     name: str
     is_anybody: bool
     users: frozenset[str]  # in lower case
+    methods: frozenset[str] = frozenset()
+    is_about_sender: bool = True
+    is_about_from: bool = False
 
     def holds(self, evidence: Evidence) -> bool:
         """Say whether the message is meant."""
         user = evidence.facts.client.auth_user
-        return bool(user) and (self.is_anybody or user.lower() in self.users)
+        if user and (self.is_anybody or user.lower() in self.users):
+            return True
+        return bool(self.methods) and self._is_proven(evidence)
+
+    def _is_proven(self, evidence: Evidence) -> bool:
+        proven = evidence.facts.proven
+        if "arc" in self.methods and proven.is_arc:
+            return True
+        found = proven.dkim_domains if "dkim" in self.methods else frozenset()
+        if "spf" in self.methods and proven.spf_domain:
+            found |= {proven.spf_domain}
+        meant = self._domains(evidence) if found else frozenset()
+        return bool(meant) and all(any(_is_below(each, of) for of in found) for each in meant)
+
+    def _domains(self, evidence: Evidence) -> frozenset[str]:
+        """Give the domains that must all be proven; none: nothing can be."""
+        has_sender = bool(evidence.sender.whole)
+        needs_from = self.is_about_from or not has_sender
+        if needs_from and not evidence.from_domains:
+            return frozenset()
+        from_sender = {evidence.sender.domain} if self.is_about_sender and has_sender else set()
+        return frozenset(from_sender | (evidence.from_domains if needs_from else set()))
 
     def because(self, evidence: Evidence) -> str:
         """Give the fact on which that rests."""
         user = evidence.facts.client.auth_user
-        return f"the authenticated user is {quoted(user)}" if user else "nobody is authenticated"
+        who = f"the authenticated user is {quoted(user)}" if user else "nobody is authenticated"
+        if not self.methods or (user and self.is_anybody):
+            return who
+        proven = evidence.facts.proven
+        signed = ", ".join(sorted(proven.dkim_domains)) or "no domain"
+        told = {
+            "dkim": f"DKIM proves {signed}",
+            "spf": f"SPF proves {proven.spf_domain or 'no domain'}",
+            "arc": f"{'a' if proven.is_arc else 'no'} chain of ARC seals is valid",
+        }
+        meant = ", ".join(sorted(self._domains(evidence))) or "none"
+        said = [told[each] for each in ("dkim", "spf", "arc") if each in self.methods]
+        return f"{'; '.join(said)}; the domain that counts is {quoted(meant)}"
+
+
+def _is_below(domain: str, other: str) -> bool:
+    """Say whether a domain is the other one, or a subdomain of it."""
+    return domain == other or domain.endswith(f".{other}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import TypeVar
 from qscanner.model import Action, CheckResult, Facts, Outcome, Verdict
 from qscanner.policy import marks, together
 from qscanner.policy.conditions import Findings, Viruses
+from qscanner.policy.cuts import cuts
 from qscanner.policy.evidence import Evidence, Marks
 from qscanner.policy.reach import Hits, Reach, groups, hits_of, reach_of
 from qscanner.policy.rules import Detector, Index, Mode, Policy, Rule, Sentence
@@ -71,7 +72,10 @@ def decide(
         logged.update((each.id, None) for each in (*detected, *met) if each.mode is Mode.LOG_ONLY)
         deciding = _deciding(met, evidence, on_failure)
         acting = tuple(each.id for each in detected if each.mode is Mode.ON)
-        judged.append(together.judge(tuple(places), deciding, marks=left, detected=acting))
+        wanted = cuts(deciding, evidence)
+        judged.append(
+            together.judge(tuple(places), deciding, marks=left, detected=acting, cuts=wanted)
+        )
     return together.verdict(judged, facts, policy, logged=frozenset(logged))
 
 

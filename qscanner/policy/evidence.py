@@ -134,6 +134,12 @@ class Evidence:
             by_name.setdefault(header.name.lower(), []).append(header)
         return {name: tuple(headers) for name, headers in by_name.items()}
 
+    @functools.cached_property
+    def from_domains(self) -> frozenset[str]:
+        """The domains of all addresses in all From fields; "" for an address without one."""
+        found = (each for header in self.headers("from") for each in self.mailboxes(header))
+        return frozenset(each.address.domain for each in found if each.address.whole)
+
     def mailboxes(self, header: Header) -> tuple[Mailbox, ...]:
         """Give the addresses of a field with their names, in both readings of it."""
         found = self._mailboxes.get(header)

@@ -11,7 +11,8 @@ _WHATS = {
         after-close blank-before-colon blank-fold control-in-header delimiter-junk
         duplicate-boundary duplicate-header encoded-container encoding-ambiguous
         encoding-junk encoding-unknown external-body from-line guessed-boundary hidden-field
-        junk-in-name junk-line no-boundary no-separator odd-boundary odd-type parser-error
+        junk-in-name junk-line longer-name no-boundary no-separator odd-boundary odd-type
+        parser-error
         partial repeated-header stray-part
     """,
     "header": """
@@ -43,7 +44,8 @@ _WHATS = {
     """,
     "limit": """
         archive-depth archive-members archive-octets archive-ratio boundaries content-header
-        decoded depth document header-line headers parts readings sweep texts time virus-parts
+        decoded depth document header-line headers kinds parts readings sweep texts time
+        virus-parts
     """,
     "virus": """
         clamav command yara
@@ -60,6 +62,9 @@ _WHATS = {
     """,
     "magic": """
         error
+    """,
+    "auth": """
+        dkim-bad not-verified unavailable
     """,
 }
 KINDS = tuple(_WHATS)

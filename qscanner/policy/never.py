@@ -63,4 +63,6 @@ def never_together(conditions: tuple[Condition, ...]) -> str:
 
 
 def _is_known(condition: Condition) -> bool:
-    return isinstance(condition, Auth) or (isinstance(condition, Relay) and condition.is_relay)
+    if isinstance(condition, Auth):
+        return not condition.methods
+    return isinstance(condition, Relay) and condition.is_relay

@@ -11,12 +11,14 @@ from typing import Any
 
 from qscanner.codec.places import MAX_OCTETS, Document, Path, parse
 from qscanner.codec.problems import Problem, Problems, expected
+from qscanner.policy.alignment import methods_asked
 from qscanner.policy.bodies import Body
 from qscanner.policy.index import MIN_RULES, Index
 from qscanner.policy.rules import Detector, Policy, Rule, Sentence
 from qscanner.policy.sentence import rule
 from qscanner.policy.shelf import Shelf
 from qscanner.policy.tables import Table
+from qscanner.policy.trial_tables import check_rules
 
 SCHEMA = 1
 MAX_RULES = 10_000
@@ -41,6 +43,7 @@ def load(folder: str) -> Policy:
             rules += _rules(document, shelf, problems)
     _check_ids(rules, documents, problems)
     _check_marks(rules, documents, problems)
+    check_rules(((r.id, r.file, r.number, r.tests) for r in rules), documents, problems)
     if problems:
         raise Problems(problems)
     rules.sort(key=lambda each: each.order)  # keeps the order of files and lines among equals
@@ -51,6 +54,7 @@ def load(folder: str) -> Policy:
         rules=deciding,
         detectors=detecting,
         needs_texts=any(isinstance(asked, Body) for each in rules for asked in each.conditions),
+        needs_auth=methods_asked(rules),
         rule_index=Index(deciding) if len(deciding) >= MIN_RULES else None,
         detector_index=Index(detecting) if len(detecting) >= MIN_RULES else None,
         documents=documents,

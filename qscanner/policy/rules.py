@@ -11,12 +11,13 @@ from typing import Literal, Protocol
 
 from qscanner.codec.places import Document, Path
 from qscanner.codec.problems import Problem
-from qscanner.model import Action, Edits, Release
+from qscanner.model import Action, Edits, Notify, Release
 from qscanner.policy.addresses import Addresses
 from qscanner.policy.conditions import Condition
 from qscanner.policy.evidence import Evidence
 from qscanner.policy.lists import Entry, ListFile
 from qscanner.policy.marks import Mark
+from qscanner.policy.trials import Trial
 
 
 class Mode(enum.Enum):
@@ -48,6 +49,7 @@ class Sentence:
     conditions: tuple[Condition, ...] = ()  # all must hold
     mode: Mode = Mode.ON
     order: float = 0.0
+    tests: tuple[Trial, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,10 @@ class Rule(Sentence):
     is_final: bool = False
     release: Release | None = None  # None: the rule does not say
     copy_to: tuple[bytes, ...] = ()
+    maildirs: tuple[str, ...] = ()  # of copy_to: absolute paths
+    notify: tuple[Notify, ...] = ()
     redirect_to: tuple[bytes, ...] = ()
+    strips: bool = False  # the parts that it means are taken out
 
 
 class Index(Protocol):
@@ -92,6 +97,7 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     detectors: tuple[Detector, ...] = ()
     needs_texts: bool = False  # a rule asks about texts: only then have facts to bring them
+    needs_auth: frozenset[str] = frozenset()  # of dkim, spf, arc: only then has anybody to verify
     rule_index: Index | None = field(default=None, repr=False)  # None: few enough to ask all
     detector_index: Index | None = field(default=None, repr=False)
     documents: Mapping[str, Document] = field(default_factory=dict, repr=False)

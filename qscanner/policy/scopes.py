@@ -40,7 +40,7 @@ WHEN_KEYS = frozenset(
     ]
 )
 ANYBODY = "user"
-_NOT_YET_AUTH = frozenset(["dkim", "spf", "arc"])
+METHODS = frozenset(["dkim", "spf", "arc"])
 MAX_TAG_CHARS = 64
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -91,7 +91,12 @@ def _of_client(table: Table, shelf: Shelf, what: str) -> list[Condition]:
     ]
     if users := frozenset(table.made("auth", _user)):
         found.append(
-            circumstances.Auth(name=f"{what}.auth", is_anybody=ANYBODY in users, users=users)
+            circumstances.Auth(
+                name=f"{what}.auth",
+                is_anybody=ANYBODY in users,
+                users=users - METHODS,
+                methods=users & METHODS,
+            )
         )
     if (env := table.table("env")) is not None:
         found += [
@@ -122,13 +127,11 @@ def _rdns(text: str) -> str:
 
 
 def _user(text: str) -> str:
-    if text in _NOT_YET_AUTH:
-        raise ValueError(
-            f'"{text}" is not yet possible: this version verifies neither DKIM nor SPF nor ARC; '
-            f'"{ANYBODY}" is anybody who logged in, other words are names of users'
-        )
     if not text:
-        raise ValueError(f'"" is no name of a user; "{ANYBODY}" is anybody who logged in')
+        raise ValueError(
+            f'"" is no name of a user; "{ANYBODY}" is anybody who logged in, '
+            f"{', '.join(sorted(METHODS))} are what the mail itself proves"
+        )
     return text.lower()
 
 

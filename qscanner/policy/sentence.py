@@ -7,16 +7,18 @@ Careful    what an admin writes here reaches strangers (reply) and headers (add_
 """
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from qscanner.codec.envelope import MAX_ADDRESS_OCTETS
-from qscanner.model import Action, Edits, Release
-from qscanner.policy import questions, scopes
+from qscanner.model import Action, Edits, Notify, Release
+from qscanner.policy import alignment, questions, scopes
 from qscanner.policy.conditions import Condition
 from qscanner.policy.marks import MAX_SCORE, Mark
 from qscanner.policy.rules import Detector, Mode, Rule, Scope, Sentence
 from qscanner.policy.shelf import Shelf
 from qscanner.policy.tables import Choice, Table, choice
+from qscanner.policy.trial_tables import trials
 
 CONDITION_KEYS = ("when", "header", "body", "part", "finding", "virus", "spam", "total")
 DETECTING_KEYS = ("score", "tag")
@@ -32,17 +34,16 @@ RULE_KEYS = frozenset((*CONDITION_KEYS, *DETECTING_KEYS)) | frozenset(
         "subject_prefix",
         "copy_to",
         "redirect_to",
+        "notify",
+        "strip",
         "release",
         "final",
         "mode",
         "order",
+        "test",
     ]
 )
-NOT_YET = {
-    "notify": "sends no notices",
-    "strip": "takes nothing out of messages",
-    "test": "does not run tests of rules",
-}
+NOT_YET: dict[str, str] = {}  # what this version knows of, and cannot do
 MAX_ID_CHARS = 64
 MAX_REPLY_OCTETS = 250 - len("D") - len(" (#5.7.1)")
 MAX_WHY_CHARS = 500
@@ -50,6 +51,8 @@ MAX_HEADER_VALUE_OCTETS = 900
 MAX_PREFIX_OCTETS = 64
 MAX_MAILBOXES = 20
 OWN_PREFIX = "default."
+_MAILDIR = "maildir:"
+Place = TypeVar("Place", bytes, bytes | str)
 # Lines that the program itself writes, from what it found; nobody else may.
 _OURS = re.compile(r"(?i)x-qscanner(-.*)?|x-spam-(flag|status|level)")
 _ADDED = re.compile(r"(?i)x-[a-z0-9-]{1,60}")
@@ -62,16 +65,22 @@ def rule(table: Table, shelf: Shelf) -> Sentence | None:
     if id_ is not None:
         table.label = f'rule "{id_}": '
     table.only(RULE_KEYS, not_yet=NOT_YET)
-    when = tuple(scopes.scope(each, shelf, "when") for each in table.tables("when"))
+    conditions = _conditions(table, shelf)
+    when, unless = alignment.aligned(
+        tuple(scopes.scope(each, shelf, "when") for each in table.tables("when")),
+        tuple(scopes.scope(each, shelf, "unless") for each in table.tables("unless")),
+        conditions,
+    )
     asked: dict[str, Any] = {
         "file": table.document.file,
         "number": int(table.path[-1]),
         "why": _line(table, "why", MAX_WHY_CHARS) or "",
         "when": when or (Scope(),),
-        "unless": tuple(scopes.scope(each, shelf, "unless") for each in table.tables("unless")),
-        "conditions": _conditions(table, shelf),
+        "unless": unless,
+        "conditions": conditions,
         "mode": _one(table, "mode", Mode) or Mode.ON,
         "order": table.number("order") or 0.0,
+        "tests": trials(table),
     }
     _check_there_is_a_condition(table)
     if "action" not in table and any(key in table for key in DETECTING_KEYS):
@@ -81,6 +90,7 @@ def rule(table: Table, shelf: Shelf) -> Sentence | None:
 
 def _deciding(table: Table, id_: str | None, asked: dict[str, Any]) -> Rule | None:
     action = _action(table)
+    copies = _places(table, "copy_to", _mailbox_or_maildir)
     said: dict[str, Any] = {
         "marks": _total(table),
         "reply": _ascii(table, "reply", MAX_REPLY_OCTETS),
@@ -88,8 +98,11 @@ def _deciding(table: Table, id_: str | None, asked: dict[str, Any]) -> Rule | No
         "edits": Edits(add_headers=_add_headers(table), subject_prefix=_prefix(table)),
         "is_final": bool(table.flag("final")),
         "release": _one(table, "release", Release),
-        "copy_to": _mailboxes(table, "copy_to"),
-        "redirect_to": _mailboxes(table, "redirect_to"),
+        "copy_to": tuple(each for each in copies if isinstance(each, bytes)),
+        "maildirs": tuple(each for each in copies if isinstance(each, str)),
+        "notify": tuple(dict.fromkeys(table.made("notify", _whom))),
+        "redirect_to": _places(table, "redirect_to", _mailbox),
+        "strips": bool(table.flag("strip")),
     }
     _check_sense(table, action, asked["mode"])
     if id_ is None or action is None:
@@ -198,6 +211,11 @@ def _check_sense(table: Table, action: Action | None, mode: Mode | None) -> None
             table.wrong(
                 f'"{key}" goes with {allowed}, but the action is {action.value}', key, at="key"
             )
+    if action is Action.ACCEPT and Notify.RECIPIENTS.value in _said(table, "notify"):
+        text = "recipients are told of what they do not get, but the action is accept"
+        table.wrong(f'"notify": {text}', "notify", at="key")
+    if table.data.get("strip") is True and "part" not in table:
+        table.wrong('"strip" needs "part": it takes out the parts that this means', "strip")
     if mode is Mode.LOG_ONLY and table.data.get("final") is True:
         table.wrong('"final" has no effect on a rule that is log-only', "final", at="key")
 
@@ -211,6 +229,8 @@ _DECIDING_KEYS = frozenset(
         "subject_prefix",
         "copy_to",
         "redirect_to",
+        "notify",
+        "strip",
         "release",
         "final",
     ]
@@ -222,21 +242,48 @@ _FITS = {
     "subject_prefix": (Action.ACCEPT,),
     "copy_to": (Action.ACCEPT,),
     "redirect_to": (Action.ACCEPT,),
+    "strip": (Action.ACCEPT,),
+    "notify": (Action.ACCEPT, Action.QUARANTINE, Action.DISCARD, Action.REJECT),
     "release": (Action.QUARANTINE, Action.DISCARD, Action.REJECT),
 }
 
 
-def _mailboxes(table: Table, key: str) -> tuple[bytes, ...]:
-    """Give the addresses to which mail is sent as well, or instead, each once."""
-    found = tuple(dict.fromkeys(table.made(key, _mailbox)))
+def _said(table: Table, key: str) -> tuple[object, ...]:
+    """Give what stands under a key that takes a text or a list, whatever it is."""
+    value = table.data.get(key)
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _whom(text: str) -> Notify:
+    if text == "sender":
+        raise ValueError(
+            '"sender" is never told by mail: anybody can write any sender. '
+            'Who is still there hears "reply" with action = "reject"'
+        )
+    return choice(text, Notify, "notify")
+
+
+def _places(table: Table, key: str, make: Callable[[str], Place]) -> tuple[Place, ...]:
+    """Give where mail is sent as well, or instead, each once."""
+    found = tuple(dict.fromkeys(table.made(key, make)))
     if len(found) > MAX_MAILBOXES:
         table.wrong(f'"{key}" has {len(found)} addresses, {MAX_MAILBOXES} are possible', key)
     return found
 
 
+def _mailbox_or_maildir(text: str) -> bytes | str:
+    """Give an address as octets, the path of a Maildir as text."""
+    if not text.startswith(_MAILDIR):
+        return _mailbox(text)
+    path = text.removeprefix(_MAILDIR)
+    if not path.startswith("/") or any(char < " " or char == "\x7f" for char in path):
+        raise ValueError(f'"{text}" is no Maildir: write its whole path, "maildir:/var/mail/all"')
+    return path.rstrip("/") or "/"
+
+
 def _mailbox(text: str) -> bytes:
-    if text.startswith("maildir:"):
-        raise ValueError(f'"{text}" is not yet possible: this version writes into no Maildir')
+    if text.startswith(_MAILDIR):
+        raise ValueError(f'"{text}": mail is sent to addresses only; "copy_to" takes a Maildir')
     local, _, domain = text.rpartition("@")
     octets = text.encode("utf-8", "replace")
     if not local or not domain or any(char <= " " or char in "<>\x7f" for char in text):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qscanner.patterns import compile_glob
+from qscanner.policy.circumstances import Auth
 from qscanner.policy.rules import Mode, Policy, Rule
 from qscanner.policy.sentence import CONDITION_KEYS
 
@@ -59,6 +60,14 @@ def _asked(policy: Policy, rule: Rule) -> _Asked:
     asked = dict(_flat({key: data[key] for key in CONDITION_KEYS if key in data}, ()))
     if "unless" in data:
         asked["unless",] = (data["unless"],)
+    proofs = {
+        (each.is_about_sender, each.is_about_from)
+        for scope in (*rule.when, *rule.unless)
+        for each in scope.conditions
+        if isinstance(each, Auth) and each.methods
+    }
+    if proofs:  # the same words mean another domain beside a condition on From
+        asked["proof",] = (sorted(proofs),)
     return asked
 
 

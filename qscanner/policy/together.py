@@ -9,9 +9,11 @@ Careful    one queue run has one ending: who is deferred defers all, and who is 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from qscanner.model import Action, Decision, Edits, Facts, Release, Verdict
+from qscanner.model import Action, Cut, Decision, Edits, Facts, Notify, Release, Verdict
 from qscanner.policy.evidence import Marks
 from qscanner.policy.rules import Policy, Rule
+
+UNSAFE = "could not be stripped safely"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,23 @@ class Judged:
     rules: tuple[Rule, ...]  # most severe first, then in reading order
     marks: Marks
     detected: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] | None = ()  # None: they have no certain place
 
 
 def judge(
-    places: tuple[int, ...], deciding: list[Rule], *, marks: Marks, detected: tuple[str, ...]
+    places: tuple[int, ...],
+    deciding: list[Rule],
+    *,
+    marks: Marks,
+    detected: tuple[str, ...],
+    cuts: tuple[Cut, ...] | None = (),
 ) -> Judged:
     """Give what the rules that decide for these recipients come to: the most severe action."""
     rules = _by_severity(deciding) if len(deciding) > 1 else tuple(deciding)
     action = rules[0].action if rules else Action.ACCEPT
-    return Judged(places=places, action=action, rules=rules, marks=marks, detected=detected)
+    return Judged(
+        places=places, action=action, rules=rules, marks=marks, detected=detected, cuts=cuts
+    )
 
 
 def verdict(
@@ -39,6 +49,7 @@ def verdict(
 ) -> Verdict:
     """Give what the decisions for all recipients come to together."""
     notes: list[str] = []
+    judged = _held_with_parts(judged, notes)
     if facts.client.is_host:
         judged = _instead(judged, Action.REJECT, notes, "mail of this host is held, not refused")
     if len({each.action for each in judged}) > 1:
@@ -95,6 +106,30 @@ def _instead(judged: list[Judged], action: Action, notes: list[str], note: str) 
     ]
 
 
+def _held_with_parts(judged: list[Judged], notes: list[str]) -> list[Judged]:
+    """Give the same with quarantine for those for whom parts cannot be taken out.
+
+    That is: not safely, or not for them alone, since all who get the message get the same.
+    """
+    if any(each.action is Action.ACCEPT and each.cuts is None for each in judged):
+        notes.append(UNSAFE)
+        judged = [_held(each) if each.cuts is None else each for each in judged]
+    wishes = {_spans(each) for each in judged if each.action is Action.ACCEPT}
+    if len(wishes) > 1:
+        notes.append("held for those who would get it stripped, since not all agree")
+        judged = [_held(each) if each.cuts else each for each in judged]
+    return judged
+
+
+def _held(judged: Judged) -> Judged:
+    is_accepted = judged.action is Action.ACCEPT
+    return replace(judged, action=Action.QUARANTINE) if is_accepted else judged
+
+
+def _spans(judged: Judged) -> tuple[tuple[int, int], ...]:
+    return tuple(cut.span for cut in judged.cuts or ())
+
+
 def _defer_all(judged: list[Judged], notes: list[str]) -> list[Judged]:
     """Give a deferral for everybody: one queue run has one answer, and the sender tries again."""
     first = next(each for each in judged if each.action is Action.DEFER)
@@ -117,6 +152,8 @@ def _decisions(judged: list[Judged], count: int) -> tuple[Decision, ...]:
             rules=tuple(rule.id for rule in each.rules),
             redirect_to=_redirect_to(each.rules) if is_sent else (),
             copy_to=_copy_to(each.rules) if is_sent else (),
+            maildirs=_maildirs(each.rules) if is_sent else (),
+            notify=_notify(each),
         )
         for place in each.places:
             decisions[place] = same
@@ -130,6 +167,23 @@ def _redirect_to(rules: tuple[Rule, ...]) -> tuple[bytes, ...]:
 
 def _copy_to(rules: tuple[Rule, ...]) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(address for rule in rules for address in rule.copy_to))
+
+
+def _maildirs(rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(path for rule in rules for path in rule.maildirs))
+
+
+def _notify(judged: Judged) -> tuple[Notify, ...]:
+    """Give who is to be told: what the rules say that asked for the most severe action.
+
+    A milder rule is silent: who has viruses thrown away unheard does not hear of them because
+    another rule would have held them.
+    """
+    if judged.action is Action.DEFER or not judged.rules:
+        return ()
+    severest = judged.rules[0].action  # before it was made milder for all together
+    said = {each for rule in judged.rules if rule.action is severest for each in rule.notify}
+    return tuple(each for each in Notify if each in said)
 
 
 def _release(judged: list[Judged]) -> Release:
@@ -161,7 +215,8 @@ def _edits(judged: list[Judged], notes: list[str]) -> Edits:
     )
     if any(each != agreed for each in wanted):
         notes.append("changes that not all recipients share were left out")
-    return agreed
+    cuts = next(each.cuts for each in judged if each.action is Action.ACCEPT)
+    return replace(agreed, cuts=cuts or ())
 
 
 def _edits_of(rules: tuple[Rule, ...]) -> Edits:

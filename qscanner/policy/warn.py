@@ -21,6 +21,7 @@ from qscanner.policy.rules import Policy, Rule, Scope, Sentence
 from qscanner.policy.shadows import shadows
 
 FINDING_KINDS = KINDS
+_SIGNED = "since anybody can sign a message with a domain of their own: add from or from_in"
 
 
 def warnings(policy: Policy, *, today: datetime.date | None = None) -> tuple[Problem, ...]:
@@ -40,8 +41,12 @@ def _of_rule(policy: Policy, rule: Sentence) -> Iterator[Problem]:
     if any(_is_forgeable(scope) for scope in rule.unless):
         text = "the exception is forgeable, since anybody can write any sender"
         yield policy.problem(rule, f"{text}: add relay, auth, ip or ip_in to it", "unless")
+    if any(_is_anybody_signed(scope) for scope in rule.unless) and not _names_anybody(rule):
+        yield policy.problem(rule, f"the exception is forgeable, {_SIGNED} to it", "unless")
     if isinstance(rule, Rule) and rule.action is Action.ACCEPT and rule.is_final:
         yield from _of_final_accept(policy, rule)
+    if isinstance(rule, Rule) and rule.strips:
+        yield from _of_strip(policy, rule)
     for each in rule.conditions:
         if isinstance(each, Findings):
             yield from _of_findings(policy, rule, each)
@@ -57,6 +62,23 @@ def _of_final_accept(policy: Policy, rule: Rule) -> Iterator[Problem]:
     ):
         text = "this acceptance is forgeable, since anybody can write any sender"
         yield policy.problem(rule, f'{text}: add relay, auth, ip or ip_in to "when"')
+    elif any(_is_anybody_signed(scope) for scope in rule.when) and not _names_anybody(rule):
+        yield policy.problem(rule, f'this acceptance is forgeable, {_SIGNED} to "when"', "when")
+
+
+def _of_strip(policy: Policy, rule: Rule) -> Iterator[Problem]:
+    """Say where others than our own users would see that a signature does not fit any more."""
+    why = "the signatures (DKIM, S/MIME, OpenPGP) of what is stripped no longer fit"
+    says_direction = (
+        any(isinstance(each, Directions) for each in scope.conditions) for scope in rule.when
+    )
+    if not all(says_direction):
+        text = f'"strip" also takes parts out of mail that leaves here, and {why}: add direction'
+        yield policy.problem(rule, f'{text} to "when"', "strip")
+    for key, is_there in (("redirect_to", rule.redirect_to), ("copy_to", rule.copy_to)):
+        if is_there:
+            text = f"what is sent elsewhere may be refused there, since {why}"
+            yield policy.problem(rule, text, key)
 
 
 def _is_forgeable(scope: Scope) -> bool:
@@ -64,16 +86,33 @@ def _is_forgeable(scope: Scope) -> bool:
     return any(isinstance(each, Sender) for each in scope.conditions) and not _is_proven(scope)
 
 
+def _is_anybody_signed(scope: Scope) -> bool:
+    """Say whether all that a stranger needs is a domain of their own, or a seal."""
+    if any(isinstance(each, Sender) for each in scope.conditions):
+        return False
+    is_signed = any(isinstance(each, Auth) and each.methods for each in scope.conditions)
+    others = tuple(each for each in scope.conditions if not isinstance(each, Auth))
+    return is_signed and not _is_proven(Scope(conditions=others))
+
+
+def _names_anybody(rule: Sentence) -> bool:
+    """Say whether the rule is about certain writers: it is their domain that must be proven."""
+    return _has_address(rule) or any(
+        isinstance(each, Sender) for scope in rule.when for each in scope.conditions
+    )
+
+
 def _is_proven(scope: Scope) -> bool:
     return any(
-        isinstance(each, Ip | Auth | Env)
+        isinstance(each, Ip | Env)
+        or (isinstance(each, Auth) and "arc" not in each.methods)  # anybody can seal anything
         or (isinstance(each, Relay) and each.is_relay)
         or (isinstance(each, Directions) and Direction.IN not in each.directions)
         for each in scope.conditions
     )
 
 
-def _has_address(rule: Rule) -> bool:
+def _has_address(rule: Sentence) -> bool:
     return any(
         isinstance(each, HeaderField) and any(table.addresses for table in each.tables)
         for each in rule.conditions
@@ -126,6 +165,8 @@ def _regexes(
 
 def _is_regex(path: tuple[str | int, ...]) -> bool:
     words = [step for step in path if isinstance(step, str)]
+    if words[0] == "test":  # what a message has, not what it must match
+        return False
     if words[0] == "header":
         return len(words) == _FIELD or words[-1] in {"regex", "name"}
     return (
@@ -177,7 +218,10 @@ def _adds_something(rule: Rule, other: Rule, is_later: bool) -> bool:
             (rule.edits, other.edits, Edits()),
             (rule.keep, other.keep, False),
             (rule.copy_to, other.copy_to, ()),
+            (rule.maildirs, other.maildirs, ()),
+            (rule.notify, other.notify, ()),
             (rule.redirect_to, other.redirect_to, ()),
+            (rule.strips, other.strips, False),
             (rule.release, other.release, None),
         )
     )

@@ -16,7 +16,13 @@ import qscanner
 from qscanner.codec.problems import expected
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import QScannerError
-from qscanner.programs import admin_client, admin_manual
+from qscanner.programs import (
+    admin_client,
+    admin_manual,
+    admin_policy_explain,
+    admin_policy_replay,
+    admin_policy_test,
+)
 from qscanner.programs.admin_check import check
 from qscanner.programs.admin_emergency import command as emergency
 from qscanner.programs.admin_import import import_
@@ -79,7 +85,13 @@ def _show(page: str) -> None:
 
 for each in (check, scan, policy, emergency, import_):
     command.add_command(each)
-policy.add_command(load)
+for each in (
+    load,
+    admin_policy_test.test,
+    admin_policy_explain.command,
+    admin_policy_replay.command,
+):
+    policy.add_command(each)
 
 
 def main() -> None:

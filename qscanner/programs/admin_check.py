@@ -15,8 +15,10 @@ from qscanner.codec.places import parse
 from qscanner.codec.problems import Problem, Problems
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import Unusable
+from qscanner.policy.read import load
 from qscanner.programs import (
     admin_check_host,
+    admin_check_letters,
     admin_check_reach,
     admin_check_scanners,
     admin_daemon,
@@ -32,9 +34,11 @@ from qscanner.programs.admin_options import (
     settings_file,
 )
 from qscanner.programs.admin_policy import examined
+from qscanner.rehearsal import rehearse, untested
 from qscanner.settings import Settings
 
 _WITHIN_S = 60.0  # for each scanner; the probe of 30 MiB takes a slow clamd some seconds
+_TESTS_WITHIN_S = 60.0
 _COLOURS = {
     Level.OK: "green",
     Level.WARNING: "yellow",
@@ -71,7 +75,8 @@ def look(file: str) -> list[Item]:
         problems = [_wrong("settings", each) for each in found.problems]
         return [*problems, *_policies(_likely_folder(file))]
     items = [Item(area="settings", level=Level.OK, text=file)]
-    items += _policies(settings.policy.dir)
+    items += _policies(settings.policy.dir, settings)
+    items += _tests(settings)
     items += admin_check_host.look(settings)
     items += admin_check_reach.look(settings)
     items += admin_daemon.look(settings)
@@ -87,7 +92,8 @@ def _scanners(settings: Settings, items: list[Item]) -> list[Item]:
         return [item for item in wrong if item.text not in known]
     except Unusable as error:
         return [Item(area="settings", level=Level.ERROR, text=str(error))]
-    return admin_check_scanners.look(bench, within_s=_WITHIN_S)
+    letters = admin_check_letters.look(settings, bench.policy)
+    return letters + admin_check_scanners.look(bench, within_s=_WITHIN_S)
 
 
 def _likely_folder(file: str) -> str | None:
@@ -106,16 +112,32 @@ def _likely_folder(file: str) -> str | None:
     return folder if os.path.isdir(folder) else None
 
 
-def _policies(folder: str | None) -> list[Item]:
+def _policies(folder: str | None, chosen: Settings | None = None) -> list[Item]:
     if folder is None:
         return []
-    rules, wrong, doubtful = examined(folder)
+    rules, wrong, doubtful = examined(folder, chosen)
     items = [_wrong("policy", each) for each in wrong]
     items += [Item(area="policy", level=Level.WARNING, text=each.render()) for each in doubtful]
     if not wrong:
         text = f"{counted(rules, 'rule')} in {folder}"
         items.insert(0, Item(area="policy", level=Level.OK, text=text))
     return items
+
+
+def _tests(settings: Settings) -> list[Item]:
+    """Run the tests beside the rules, where there are any."""
+    try:
+        policy = load(settings.policy.dir)
+    except Problems:  # which _policies() tells
+        return []
+    tried = tuple(rehearse(policy, settings, within_s=_TESTS_WITHIN_S))
+    failed = [_wrong("tests", each.problem) for each in tried if each.wrong]
+    if failed or not tried:
+        return failed
+    bare = untested(policy)
+    without = f"; {counted(len(bare), 'rule')} without a test" if bare else ""
+    text = f"{counted(len(tried), 'test')} of rules pass{without}"
+    return [Item(area="tests", level=Level.OK, text=text)]
 
 
 def _wrong(area: str, problem: Problem) -> Item:

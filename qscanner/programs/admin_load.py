@@ -13,9 +13,10 @@ import time
 
 import click
 
-from qscanner import config
+from qscanner import config, rehearsal
 from qscanner.codec.problems import Problems
 from qscanner.codec.status import Load
+from qscanner.policy import read
 from qscanner.programs import admin_daemon
 from qscanner.programs.admin_daemon import Away, Heard
 from qscanner.programs.admin_options import (
@@ -87,9 +88,15 @@ def _awaited(path: str, tries: int) -> Load | None:
 def _tell_mistakes() -> None:
     """Say what the daemon will have found: the same look at the same files."""
     try:
-        wrong = examined(config.load(settings_file()).policy.dir)[1]
+        chosen = config.load(settings_file())
     except Problems as found:
         raise refused(found) from found
+    wrong = examined(chosen.policy.dir)[1]
+    try:
+        if not wrong:
+            rehearsal.must_pass(read.load(chosen.policy.dir), chosen)
+    except Problems as failing:
+        wrong = failing.problems
     for each in wrong:
         click.echo(each.render(), err=True)
     if not wrong:

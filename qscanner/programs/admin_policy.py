@@ -7,8 +7,11 @@ Careful    nothing is loaded anywhere: a folder can be checked before it is put 
 
 import click
 
+from qscanner.checks.auth import Verifier
 from qscanner.codec.problems import Problem, Problems
+from qscanner.policy.alignment import unverified
 from qscanner.policy.read import load
+from qscanner.policy.rules import Policy
 from qscanner.policy.warn import warnings
 from qscanner.programs.admin_options import (
     Exit,
@@ -19,6 +22,7 @@ from qscanner.programs.admin_options import (
     problem_as_json,
     settings,
 )
+from qscanner.settings import Auth, Settings
 
 
 @click.group()
@@ -36,7 +40,7 @@ def check(context: click.Context, folder: str | None, *, is_json: bool) -> None:
     """Say all that is wrong with the rules in DIR, by default those of the settings."""
     is_in_force = folder is None
     folder = folder or settings().policy.dir
-    rules, wrong, doubtful = examined(folder)
+    rules, wrong, doubtful = examined(folder, settings() if is_in_force else None)
     if is_json:
         echo_json(
             {
@@ -55,16 +59,27 @@ def check(context: click.Context, folder: str | None, *, is_json: bool) -> None:
     context.exit(Exit.WRONG if wrong else Exit.FOUND if doubtful else Exit.FINE)
 
 
-def examined(folder: str) -> tuple[int, tuple[Problem, ...], tuple[Problem, ...]]:
+def examined(
+    folder: str, chosen: Settings | None = None
+) -> tuple[int, tuple[Problem, ...], tuple[Problem, ...]]:
     """Give how many rules a folder has, its mistakes, and its warnings.
 
-    With mistakes there are neither rules nor warnings: all or nothing.
+    With mistakes there are neither rules nor warnings: all or nothing. `chosen` are the settings
+    under which the rules are in force, if they are.
     """
     try:
         loaded = load(folder)
     except Problems as found:
         return 0, found.problems, ()
-    return len(loaded.sentences), (), tuple(warnings(loaded))
+    doubtful = (*warnings(loaded), *_unverified(loaded, chosen.auth if chosen else Auth()))
+    return len(loaded.sentences), (), doubtful
+
+
+def _unverified(loaded: Policy, chosen: Auth) -> tuple[Problem, ...]:
+    """Warn of rules that ask for DKIM, SPF or ARC, which neither we nor our mail server verify."""
+    if not loaded.needs_auth or chosen.authserv_id:
+        return ()
+    return unverified(loaded, Verifier.of(chosen).methods)
 
 
 def _summary(

@@ -17,7 +17,7 @@ from qscanner.model import Action, CheckResult, Part
 from qscanner.outcomes import REPLIES, Ending
 from qscanner.policy.rules import Policy
 from qscanner.programs.admin_options import folded
-from qscanner.report import ENDINGS, Report
+from qscanner.report import ENDINGS, Report, edits_of
 
 _MAX_CHARS = 300  # of one line; names and findings may be long
 _MAX_LINES = 200  # of findings and of parts; --json has all
@@ -69,9 +69,15 @@ def _decided(report: Report) -> str:
 
 def _reasons(report: Report, policy: Policy) -> list[str]:
     lines = [*_rows("why", _whys(report, policy)), *_rows("reply", _reply(report))]
+    lines += _rows("stripped", tuple(cut.part.path for cut in edits_of(report.verdict).cuts))
     if len({decided.action for decided in report.verdict.decisions}) > 1:
         lines += _rows("to", _recipients(report))
     return lines
+
+
+def reply_texts(report: Report) -> tuple[str, ...]:
+    """Give what the sender would be told, () where that is nothing."""
+    return tuple(_reply(report))
 
 
 def failed_lines(file: str, ending: Ending, why: str) -> list[str]:
@@ -102,6 +108,7 @@ def failed_as_json(file: str, ending: Ending, why: str) -> dict[str, Any]:
         "id": None,
         "why": why,
         "log_only": [],
+        "stripped": [],
     }
 
 

@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from qscanner import client
+from qscanner import client, records
 from qscanner.bench import Bench
 from qscanner.codec.envelope import Decoder
 from qscanner.codec.text import for_terminal
@@ -169,12 +169,12 @@ def _with_progress(files: tuple[str, ...]) -> Iterator[str]:
 
 def _scan_file(file: str, job: Job) -> Exit:
     try:
-        message = _message(file)
+        message = message_of(file)
     except (OSError, QScannerError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         click.echo(for_terminal(f"{file}: cannot be read: {reason}"), err=True)
         return Exit.WRONG
-    found = _looked(message, job)
+    found = looked(message, job)
     with contextlib.suppress(BufferError):  # after a failure somebody may still hold a view of it
         message.close()
     _tell(file, found, job)
@@ -182,17 +182,19 @@ def _scan_file(file: str, job: Job) -> Exit:
     return Exit.FINE if is_fine else Exit.FOUND
 
 
-def _message(file: str) -> Message:
+def message_of(file: str) -> Message:
     """Copy a file, as the queue program copies fd 0: nobody changes it while it is looked at."""
     if file == _STDIN:
         return Message.of(receive(0, tempfile.gettempdir))
+    if file.endswith(records.PACKED):
+        return Message.of_octets(records.unpacked(file))
     with open(file, "rb", buffering=0) as source:
         if stat.S_ISDIR(os.fstat(source.fileno()).st_mode):
             raise IsADirectoryError
         return Message.of(receive(source.fileno(), tempfile.gettempdir))
 
 
-def _looked(message: Message, job: Job) -> Report | Failed:
+def looked(message: Message, job: Job) -> Report | Failed:
     mail = Mail(message=message, envelope=job.envelope, client=job.client, pid=os.getpid())
     try:
         return look(mail, job.bench, Deadline(job.bench.settings.limits.time))

@@ -1,6 +1,7 @@
 """qscannerd, the resident scanner: in the foreground, logs to stderr, needs no root.
 
-Called by  daemontools, s6, runit, systemd; it forks its workers and nothing else.
+Called by  daemontools, s6, runit, systemd; it forks its workers, and the injector where there is
+           something to send.
 Ends       0 when drained after SIGTERM; 2 where settings or policies cannot be used at the start.
 Careful    SIGHUP swaps settings and policies all or nothing: a mistake is logged with its place,
            and the old ones stay in force. A change of a list file swaps the lists, and nothing
@@ -17,10 +18,12 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from qscanner import __version__, config, fingerprint, notify
+from qscanner import __version__, config, fingerprint, injector, notify, rehearsal
+from qscanner.attendant import Attendant
 from qscanner.bench import Bench
 from qscanner.changes import EVERY_S, Changes
 from qscanner.codec.status import Load
@@ -40,6 +43,7 @@ _OWN_FDS = 100  # descriptors that are not for clients: workers, metrics, files
 _FDS_A_WORKER = 2
 _MANY_FDS = 1 << 20  # fs.nr_open of proc(5), by default
 _USAGE_ERROR = 2
+_LETTER_S = 5.0  # for one that is being sent when we end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,7 @@ class Daemon:
             load=self._load,
             health=self._bench.known.health,
         )
+        self._attendant = Attendant(self._fork_injector, self._log, self._metrics)
         self._ledger = self._opened_ledger()
         self._said_full_at = -math.inf
 
@@ -118,11 +123,13 @@ class Daemon:
         while not dispatcher.is_drained:
             dispatcher.turn(within_s=_TURN_S)
             self._look_at_files()
+            self._attendant.look(dead_s=self._metrics.dead_s(), is_needed=self._has_letters)
             if self._reload:
                 why, self._reload = self._reload, ""
                 self._take_new_settings(why)
             self._stop()
         dispatcher.dismiss()
+        self._attendant.stop(within_s=_LETTER_S)
         self._log.write({"event": "stopped"})
 
     def _stop(self) -> None:
@@ -221,10 +228,16 @@ class Daemon:
         Raises Unusable: also where rules were edited meanwhile, which nobody has asked for yet.
         """
         if why != _LISTS:
-            return _Loaded.of(config.load(self._file))
+            return self._proven(_Loaded.of(config.load(self._file)))
         self._loaded.refuse_other_rules()
         loaded = _Loaded.of(self._loaded.settings)
         self._loaded.refuse_other_rules()  # edited while they were read
+        return self._proven(loaded)
+
+    @staticmethod
+    def _proven(loaded: "_Loaded") -> "_Loaded":
+        """Give what was loaded, once the tests beside its rules pass, where settings want that."""
+        rehearsal.must_pass(loaded.bench.policy, loaded.settings)
         return loaded
 
     def _come_into_force(self, bench: Bench) -> None:
@@ -238,26 +251,47 @@ class Daemon:
         self._bench = bench
         if self._ledger:
             self._ledger.bound(_bound(bench.settings))
-        self._log = Log(bench.settings.log.to)
+        self._log = self._attendant.log = Log(bench.settings.log.to)
+        self._attendant.renew()
         warm(bench, self._log, is_worker=False)
         _freeze()
         self._dispatcher.health = bench.known.health
         self._dispatcher.renew(bench.settings, size=_workers(bench.settings), log=self._log)
 
     def _fork(self) -> Worker:
+        parent, bench, messages = os.getpid(), self._bench, self._messages
+
+        def serve(theirs: socket.socket) -> None:
+            work(theirs, bench, self._log, parent=parent, messages=messages)
+
+        pid, ours = self._forked(serve, "worker")
+        return Worker(pid=pid, sock=ours)
+
+    def _has_letters(self) -> bool:
+        return injector.is_needed(self._settings, self._bench.policy)
+
+    def _fork_injector(self) -> tuple[int, socket.socket]:
+        def serve(theirs: socket.socket) -> None:
+            injector.serve(theirs, self._settings, self._log)
+
+        return self._forked(serve, "injector")
+
+    def _forked(
+        self, serve: Callable[[socket.socket], None], what: str
+    ) -> tuple[int, socket.socket]:
+        """Give a child that serves at the other end of the socket, and nothing of ours open."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent, pid = os.getpid(), os.fork()
+        pid = os.fork()
         if pid:
             theirs.close()
-            return Worker(pid=pid, sock=ours)
+            return pid, ours
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but(theirs.fileno())
-            messages = self._messages
-            work(theirs, self._bench, self._log, parent=parent, messages=messages)
+            serve(theirs)
         except BaseException as bug:  # noqa: BLE001 - a fork must never return into the dispatcher
-            self._log.trouble(f"worker: {bug!r}")
+            self._log.trouble(f"{what}: {bug!r}")
         os._exit(1)
 
 

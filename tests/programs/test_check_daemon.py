@@ -84,6 +84,24 @@ def test_a_mistake_is_told_and_changes_nothing(site: Site) -> None:
         assert [item["level"] for item in daemon_items(site)] == ["ok", "ok"]
 
 
+def test_a_test_that_fails_keeps_the_old_rules(site: Site) -> None:
+    """Where the settings say so; log and load show which test it is, and what came instead."""
+    failing = RULE.format(id="two") + '[[rule.test]]\nexpect.action = "reject"\n'
+    with resident.serving(site) as daemon:
+        text = site.file.read_text()
+        site.file.write_text(text.replace("[policy]", "[policy]\ntest_before_reload = true"))
+        site.policy(failing)
+        done = qscanner(site, "policy", "load")
+        assert done.exit_code == 2
+        assert 'rule "two": test 1 fails: expected reject, got accept' in done.output
+        assert "nothing was changed" in done.output
+        daemon.wait_for("event=reload-failed")
+        assert 'rule "two": test 1 fails: expected reject, got accept' in daemon.log
+        subject = 'header.Subject = "no-such-subject"'
+        site.policy(failing.replace("[[rule.test]]", f"[[rule.test]]\n{subject}"))
+        assert qscanner(site, "policy", "load").exit_code == 0
+
+
 def test_only_who_may(site: Site, uids: tuple[int | None, ...]) -> None:
     """A stranger may ask how it is, and cannot have it load anything."""
     uid = uids[0]

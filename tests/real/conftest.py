@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.real import postgres as database
 from tests.real import servers
+from tests.real.postgres import Postgres
 from tests.real.servers import Running
 
 
@@ -33,4 +35,11 @@ def rspamd() -> Iterator[Running]:
 def spamd() -> Iterator[Running]:
     """A spamd with local tests only."""
     with servers.spamd() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL with no databases yet."""
+    with database.postgres() as running:
         yield running

@@ -85,6 +85,17 @@ def test_a_command_is_an_engine_and_a_scorer() -> None:
     assert bench.scorer == command.Scorer(words=("/bin/score",), max_octets=7)
 
 
+def test_signatures_are_verified_where_a_rule_asks(tmp_path: Path) -> None:
+    """Else nothing is loaded for that."""
+    assert Bench.of(settings()).auth is None
+    rule = 'schema = 1\n[[rule]]\nid = "a"\naction = "reject"\nwhen.auth = "dkim"\n'
+    (tmp_path / "a.toml").write_text(rule)
+    bench = Bench.of(settings(policy=Policy(dir=str(tmp_path))))
+    assert bench.policy.needs_auth == {"dkim"}
+    assert bench.auth is not None
+    assert bench.auth.methods == {"dkim", "spf", "arc"}
+
+
 def test_rspamd_is_a_scorer() -> None:
     """Its servers, its bound."""
     chosen = Rspamd(servers=("tcp:127.0.0.1:11333",), max=5)

@@ -99,6 +99,23 @@ def test_a_stream_is_called_like_its_file() -> None:
     assert "script" in part(looked, "2/a.js.gz/a.js").kinds
 
 
+@pytest.mark.parametrize(
+    "type_",
+    ["message/delivery-status", "message/x-foo", "message/http", "text/plain", "image/png"],
+)
+def test_a_message_that_is_not_called_one(type_: str) -> None:
+    """Encoded, of whatever type: what is in it is seen, if its header says that it has parts."""
+    looked, _contents = look(attached("note", attached("c.exe", EXE), type_=type_))
+    assert "2/note/2/c.exe" in [each.path for each in looked.parts]
+
+
+@pytest.mark.parametrize("text", [b"Note: x\n\nHello\n", b"a: b\n\nContent-Type: text/html\n"])
+def test_a_text_that_begins_like_a_header(text: bytes) -> None:
+    """Is no message: what stands behind the header does not count."""
+    looked, _contents = look(attached("note", text, type_="text/plain"))
+    assert [each.path for each in looked.parts] == ["1", "2/note"]
+
+
 def test_a_container_has_its_name() -> None:
     """A message attached as it is: a part without octets, and those inside."""
     octets = (
@@ -115,6 +132,37 @@ def test_unsafe_names_stay_names() -> None:
     looked, _ = look(attached("a.zip", zipped("../../etc/\u202egpj.exe", EXE)))
     assert part(looked, "2/a.zip/../../etc/\u202egpj.exe").names[0] == "../../etc/\u202egpj.exe"
     assert ids(looked) == ["name.bidi"]
+
+
+@pytest.mark.parametrize(
+    ("head", "is_told"),
+    [
+        pytest.param("", False, id="tidy message"),
+        pytest.param(
+            "Content-Type: text/plain; boundary=b; boundary=c\n--b\n", True, id="odd one"
+        ),
+    ],
+)
+def test_a_piece_of_an_archive_in_a_text(head: str, *, is_told: bool) -> None:
+    """Its form counts only in a message that is odd itself; what is in it counts always."""
+    whole = zipped("run.exe", EXE * 300)
+    pasted = base64.encodebytes(whole[:-40])
+    octets = f"From: a@b\n{head}\nSee:\n\n".encode() + pasted + b"\nYours\n"
+    looked, _ = look(octets)
+    assert [name for each in looked.parts for name in each.names if name == "run.exe"]
+    assert bool({"archive.unreadable", "archive.odd"} & set(ids(looked))) is is_told
+
+
+def test_messages_in_each_other_spend_one_effort() -> None:
+    """However many there are, all of their stray parts together are bounded."""
+    stray = b"Content-Type: text/plain; name=a.txt\nContent-Transfer-Encoding: base64\n\nQUFB\n\n"
+    octets = b"Subject: x\n\n" + stray * 100
+    for _ in range(6):
+        head = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+        octets = head + base64.encodebytes(octets) + stray * 100
+    looked, _ = look(octets)
+    assert "limit.sweep" in ids(looked)
+    assert len(looked.parts) < 400
 
 
 def test_encrypted_and_unreadable() -> None:
@@ -285,3 +333,22 @@ def test_what_is_hidden() -> None:
         deadline=Deadline(60),
     )
     assert [hidden[depth] for depth in sorted(hidden)] == [False] * 9 + [True] * 5
+
+
+def test_libmagic_is_asked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of members would cost seconds; the bound is a finding, signatures still tell."""
+    asked: list[bytes] = []
+    monkeypatch.setattr(attachments, "_TEXTS_ASKED", 3)
+    monkeypatch.setattr(attachments, "_CONTENTS_ASKED", 6)
+    monkeypatch.setattr(magic_kinds, "type_of", lambda content: asked.append(content))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.txt", f"text {number}")
+            archive.writestr(f"{number}.dat", b"\0\1\2binary %d" % number)
+        archive.writestr("last.dat", EXE)
+    looked, _ = look(attached("a.zip", out.getvalue()))
+    assert len(asked) <= 6
+    assert "limit.kinds" in {found.id for found in looked.findings}
+    assert [found.id for found in looked.findings].count("limit.kinds") == 1
+    assert "pe" in part(looked, "2/a.zip/last.dat").kinds

@@ -37,7 +37,14 @@ def test_next(octets: bytes, want: list[tuple[str, int, bool]]) -> None:
 
 @pytest.mark.parametrize(
     ("line", "want"),
-    [(b"--A", False), (b"--A  ", False), (b"--A x", True), (b"--A\t", True), (b"--A-- x", True)],
+    [
+        (b"--A", False),
+        (b"--A  ", False),
+        (b"--A x", True),
+        (b"--A\t", True),
+        (b"--A-- x", True),
+        (b"--AContent-Type: x", True),
+    ],
 )
 def test_words_behind(line: bytes, want: bool) -> None:
     """Blanks are ordinary; for some clients words or a tab make it no delimiter."""

@@ -94,6 +94,58 @@ LIMITS = fields.FieldLimits(fields=100, octets=1000, content_octets=200)
             b"b",
             id="field behind junk and a blank",
         ),
+        *(
+            pytest.param(
+                b"A: 1\nContent-Type" + fold + b": x/y\n z\n\nb",
+                [("A", " 1"), ("Content-Type", " x/y z")],
+                {"mime.hidden-field"},
+                b"b",
+                id=f"a fold before the colon, {name}",
+            )
+            for name, fold in {
+                "blank": b"\n ",
+                "tab": b" \r\n\t",
+                "twice": b"\n \n ",
+                "crcrlf": b"\r\r\n ",
+                "cr": b"\r",
+                "cr and blank": b"\r ",
+            }.items()
+        ),
+        pytest.param(
+            b"Subject\n : 1\n\n",
+            [("Subject", " 1")],
+            {"mime.blank-before-colon"},
+            b"",
+            id="a fold in another name",
+        ),
+        pytest.param(
+            b" Content-Type: message; x\nA: 1\n\n",
+            [("Content-Type", " message; x"), ("A", " 1")],
+            {"mime.hidden-field"},
+            b"",
+            id="the first line behind a blank",
+        ),
+        pytest.param(
+            b"Content-Type# a/b\nA: 1\n\n",
+            [("Content-Type#", "a/b"), ("A", " 1")],
+            {"mime.junk-line"},
+            b"",
+            id="a sign instead of the colon",
+        ),
+        pytest.param(
+            b'Content-Type: a/b;\nname="C:x"\nA: 1\n\n',
+            [("Content-Type", ' a/b; name="C:x"'), ("A", " 1")],
+            {"mime.junk-line"},
+            b"",
+            id="a parameter without the blank of a fold",
+        ),
+        pytest.param(
+            b"Content-Type: a/b\nname=x\n\nb",
+            [("Content-Type", " a/b")],
+            {"mime.no-separator"},
+            b"name=x\n\nb",
+            id="no parameter",
+        ),
         pytest.param(
             b"Content-Transfer-Encoding base64\n\n",
             [("Content-Transfer-Encoding", "base64")],

@@ -61,6 +61,12 @@ def test_boundaries(value: str, boundary: str) -> None:
         pytest.param("attachment filename=a.exe", "a.exe", id="no semicolon"),
         pytest.param("attachment; filename*=utf-8''%C3%A4.exe", "ä.exe", id="rfc 2231"),
         pytest.param("attachment; filename*0=a.; filename*1=exe", "a.exe", id="sections"),
+        pytest.param("attachment; filename*a=a.exe", "a.exe", id="section that is no number"),
+        pytest.param("attachment; filename*-1=a.exe", "a.exe", id="section below zero"),
+        pytest.param("attachment; filename*x*=a%2Eexe", "a.exe", id="encoded section"),
+        pytest.param('attachment; filename "a.exe"', "a.exe", id="no equals sign"),
+        pytest.param("attachment; filename\t'a.exe'", "a.exe", id="no equals sign, single quotes"),
+        pytest.param("attachment; =?us-ascii?Q?file=6Eame?==a.exe", "a.exe", id="encoded word"),
         pytest.param("attachment; filename*1=exe; filename*0=a.", "a.exe", id="number order"),
         pytest.param("attachment; filename*7=a.; filename*1=exe", "a.exe", id="file order"),
         pytest.param("attachment; filename*0*=utf-8''a%2E; filename*1=exe", "a.exe", id="mixed"),
@@ -183,6 +189,22 @@ def test_names_of_all_fields() -> None:
 def test_odd(items: list[tuple[str, str]], odd: set[str]) -> None:
     """What is ambiguous is told; what ordinary mail does is not."""
     assert media_of(items).odd == odd
+
+
+@pytest.mark.parametrize("behind", ["x", "content-type", "-x"])
+def test_longer_names_are_read_too(behind: str) -> None:
+    """Whose name only begins like a MIME field's is one for some; no reason to hold anything."""
+    media = media_of(
+        [
+            ("Content-Type", "text/plain"),
+            (f"Content-Type{behind}", "a/b; name=a.exe"),
+            (f"Content-Transfer-Encoding{behind}", "base64"),
+        ]
+    )
+    assert media.names == ("a.exe",)
+    assert media.declared == "text/plain"
+    assert media.encodings == ("base64",)
+    assert media.odd == {"mime.longer-name"}
 
 
 def test_doubled_encodings_are_all_read() -> None:

@@ -1,8 +1,11 @@
 """codec.payload: pieces of a payload, decoded leaves, uuencoded files in text."""
 
 import binascii
+import time
 
-from qscanner.codec.payload import Leaf, Payload, leaves_of_uu
+import pytest
+
+from qscanner.codec.payload import Leaf, Payload, has_uu, leaves_of_uu
 from qscanner.model import Where
 
 
@@ -41,6 +44,46 @@ def test_uuencoded_files() -> None:
     ]
     assert [leaf.path for leaf in found] == ["1.uu1", "1.uu2", "1.uu3"]
     assert found[0].where is Where.ATTACHMENT
+
+
+DATA = binascii.b2a_uu(b"MZ the payload")
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"BEGIN 644 a.exe", b"begin\t644\ta.exe", b"begin  644  a.exe", b"begin 00644 a.exe",
+        b"begin 100644 a.exe", b"begin 6 a.exe", b"begin -644 a.exe", b"\rbegin 644 a.exe",
+        b"\0begin 644 a.exe", b" begin 644 a.exe",
+    ],
+)  # fmt: skip
+def test_lenient_begins(begin: bytes) -> None:
+    """What some decoder takes for the begin of a file is one, and its name counts."""
+    for text in (begin + b"\n" + DATA, b"Hello\n" + begin + b"\r\n" + DATA + b"`\nend\n"):
+        assert has_uu(text)
+        found = list(leaves_of_uu(text_leaf(text)))
+        assert [(leaf.names, leaf.decode()) for leaf in found] == [(("a.exe",), b"MZ the payload")]
+
+
+@pytest.mark.parametrize("begin", [b"begin\n", b"begin 644\n", b"Begin 644\t\n"])
+def test_begins_without_a_name(begin: bytes) -> None:
+    """They have the file nevertheless."""
+    found = list(leaves_of_uu(text_leaf(begin + DATA)))
+    assert [(leaf.names, leaf.decode()) for leaf in found] == [((), b"MZ the payload")]
+
+
+def test_prose_is_no_file() -> None:
+    """A line that begins with the word counts only if the next is as long as it says."""
+    for text in (b"begin the day\nwith a walk\n", b"Begin\n\nThe end\n", b"we begin 7 a\n" + DATA):
+        assert not has_uu(text)
+
+
+def test_looking_for_begins_is_linear() -> None:
+    """Eight megabytes of what nearly is one take a moment."""
+    for unit in (b"begin\n", b"\n" + b" " * 79, b"begin " * 99 + b"\n", b"\r", b"begin\n \n"):
+        begun = time.process_time()
+        assert not has_uu(unit * ((8 << 20) // len(unit)))
+        assert time.process_time() - begun < 3
 
 
 def test_uuencoded_files_are_bounded() -> None:

@@ -1,6 +1,7 @@
 """codec.readings: what is clean is told from what is not; of the latter every reading is taken."""
 
 import base64
+import binascii
 import time
 
 import pytest
@@ -30,6 +31,8 @@ QP = b"".join(b"=%02X" % octet for octet in SECRET)
         pytest.param("quoted-printable", b"a=3D=\r\nb=\n=c3=A4", True, id="quoted-printable"),
         pytest.param("quoted-printable", b"a= \t\nb", False, id="soft break before blanks"),
         pytest.param("quoted-printable", b"a=XYb", False, id="no hexadecimal"),
+        pytest.param("quoted-printable", b"a\0b", False, id="nul in quoted-printable"),
+        pytest.param("quoted-printable", b"a\rb", False, id="bare cr in quoted-printable"),
         pytest.param("identity", b"=X!", True, id="nothing to decode"),
         pytest.param("uuencode", b"x", False, id="uuencode"),
     ],
@@ -78,11 +81,32 @@ def test_base64(text: bytes) -> None:
         pytest.param(b"".join(b"=%X\0%X" % divmod(one, 16) for one in SECRET), id="nul"),
         pytest.param(b"".join(b"=%X=\n%X" % divmod(one, 16) for one in SECRET), id="soft break"),
         pytest.param(QP.replace(b"=", b"=\r="), id="soft break with cr"),
+        pytest.param(QP[:60] + b"=\0\n" + QP[60:], id="nul in a soft break"),
+        pytest.param(QP[:60] + b"=\x0c\n" + QP[60:], id="form feed in a soft break"),
+        pytest.param(QP[:60] + b"=\n\r" + QP[60:], id="soft break with lf cr"),
+        pytest.param(QP[:60] + b"\0" + QP[60:], id="nul between triplets"),
+        pytest.param(QP.replace(b"=", b"=\r"), id="cr inside of triplets"),
+        pytest.param(QP[:60] + b"== \n" + QP[60:], id="soft break with two signs"),
     ],
 )
 def test_quoted_printable(text: bytes) -> None:
     """Junk inside of what stands for one octet is skipped in some way."""
     assert any(SECRET in octets for _name, octets in readings.others("quoted-printable", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"> " + B64[:20] + b"\n> " + B64[20:], id="base64 after all"),
+        pytest.param(
+            b"begin 644 a\n\r" + binascii.b2a_uu(SECRET[:45])[1:] + binascii.b2a_uu(SECRET[45:]),
+            id="a cr says how long the line is",
+        ),
+    ],
+)
+def test_uuencode(text: bytes) -> None:
+    """What is said to be uuencoded, and is so for some only."""
+    assert SECRET in [octets for _name, octets in readings.others("uuencode", text)]
 
 
 def test_readings_differ() -> None:
@@ -92,8 +116,10 @@ def test_readings_differ() -> None:
     assert len(every) == len(set(every))
 
 
-@pytest.mark.parametrize("octets", [b"= \t", b"=", b"=G", b"A=", b"\n", b"A\n", b"\r\n ", b"--"])
-@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+@pytest.mark.parametrize(
+    "octets", [b"= \t", b"=", b"=G", b"A=", b"\n", b"A\n", b"\r\n ", b"--", b"\0"]
+)
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "uuencode"])
 def test_time_is_linear(encoding: str, octets: bytes) -> None:
     """A megabyte of anything takes no more than a moment."""
     begun = time.process_time()

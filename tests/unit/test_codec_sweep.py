@@ -33,6 +33,7 @@ def contents(found: Swept) -> list[bytes]:
         pytest.param(b"Hello\n\n" + UU + b"`\nend\n", id="uuencode"),
         pytest.param(b"--A\nContent-Transfer-Encoding: base64\n\n" + B64, id="stray part"),
         pytest.param(b"> Content-Transfer-Encoding: base64\n>\n" + B64, id="quoted header"),
+        pytest.param(b"Hello\n\n" + UU.replace(b"begin ", b"BEGIN  ") + b"end\n", id="BEGIN"),
         pytest.param(b'<a href="data:x/y,' + b"%4D%5A" + b"%90" * 30 + b'">', id="data: URI"),
         pytest.param(B64.decode().encode("utf-16"), id="utf-16"),
     ],
@@ -70,6 +71,12 @@ def test_ambiguous_messages_are_swept_closely() -> None:
         assert any(SECRET in content for content in contents(swept(text, is_ambiguous=True)))
     heap = swept(b"A1b2" * 30, is_ambiguous=True).leaves
     assert [leaf.path for leaf in heap] == ["~rest"]
+
+
+def test_a_signature_ends_no_stray_part() -> None:
+    """Two dashes and a blank are no delimiter: base64 goes on behind them."""
+    text = b"Hello\nContent-Transfer-Encoding: base64\n\n" + B64[:40] + b"\n-- \n" + B64[40:]
+    assert SECRET in contents(swept(text))
 
 
 def test_untidy_leaves() -> None:

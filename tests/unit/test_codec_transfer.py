@@ -31,6 +31,8 @@ SECRET = b"MZ this is the payload of the mail\n" * 3
         pytest.param("quoted printable", "quoted-printable", True, id="two words"),
         pytest.param("x-uuencode", "uuencode", False, id="uuencode"),
         pytest.param("plain", "identity", True, id="unknown"),
+        pytest.param("none", "identity", True, id="none"),
+        pytest.param("x-yencode", "yenc", True, id="yenc"),
     ],
 )
 def test_encodings_of(value: str, encoding: str, is_odd: bool) -> None:
@@ -80,6 +82,30 @@ def test_base64_of_padding_only_is_linear() -> None:
 def test_quoted_printable(text: bytes, want: bytes) -> None:
     """RFC 2045 section 6.7, and what clients make of its breaches."""
     assert transfer.decode("quoted-printable", [text]) == want
+
+
+def test_odd_encodings_may_be_any() -> None:
+    """What one program takes for base64 another takes for nothing, or looks for a letter in it."""
+    every = {"identity", "base64", "quoted-printable"}
+    assert set(transfer.encodings_of("abase64")[0]) == every
+    assert set(transfer.encodings_of("rot13")[0]) == every
+    assert transfer.encodings_of("base64")[0] == ("base64",)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"BEGIN 644 a", b"begin\t644\ta", b"\rbegin 644 a", b"\0begin 644 a", b"x\n Begin  7 a"],
+)
+def test_lenient_begins(begin: bytes) -> None:
+    """Case, blanks and control characters do not matter; nor does a line of a tab."""
+    lines = binascii.b2a_uu(SECRET[:45]) + b"\t\n" + binascii.b2a_uu(SECRET[45:60])
+    assert transfer.decode("uuencode", [begin + b"\n" + lines + b"`\nend\n"]) == SECRET[:60]
+
+
+def test_yenc() -> None:
+    """Octets plus 42, escapes, and lines that are no data."""
+    text = b"=ybegin line=128 size=4 name=a\r\nw\x84=j\r\n=}\r\n=yend size=4\r\n"
+    assert transfer.decode("yenc", [text]) == b"MZ\0\x13"
 
 
 def test_uuencode() -> None:

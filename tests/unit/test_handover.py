@@ -13,7 +13,7 @@ from qscanner.codec.envelope import encode
 from qscanner.handover import Settled, settle
 from qscanner.intake import IN_MEMORY_OCTETS
 from qscanner.log import Log
-from qscanner.model import Action, Client, Decision, Edits, Envelope, Facts, Verdict
+from qscanner.model import Action, Client, Cut, Decision, Edits, Envelope, Facts, Part, Verdict
 from qscanner.outcomes import DiskFull, Ending, Later
 from qscanner.report import ENDINGS, Mail, Report
 from qscanner.settings import Quarantine, Queue, Settings
@@ -36,7 +36,14 @@ class Witness(Log):
     def write(self, event: Mapping[str, str | bytes | int | float]) -> None:
         """Remember instead of writing."""
         self.events.append(event)
-        self.held_then.append(sorted(os.listdir(self.folder)) if self.folder.is_dir() else [])
+        self.held_then.append(held_in(self.folder))
+
+
+def held_in(folder: Path) -> list[str]:
+    """Give the files of messages in a quarantine."""
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    assert ("journal" in names) == bool(names), "who holds something tells the index"
+    return [name for name in names if name != "journal"]
 
 
 @dataclass
@@ -66,7 +73,7 @@ class Place:
             mail.message.close()
 
     def held(self) -> list[str]:
-        return sorted(os.listdir(self.folder)) if self.folder.is_dir() else []
+        return held_in(self.folder)
 
 
 @pytest.fixture
@@ -195,6 +202,35 @@ def test_an_accepted_message(place: Place, taken: list[int]) -> None:
     for fd in taken:
         with pytest.raises(PermissionError):
             os.pwrite(fd, b"!", 0)
+
+
+CUT = Cut(span=(32, 36), part=Part(path="1"), rule="r")
+STRIPPED = replace(ALL["accept"][0], edits=Edits(cuts=(CUT,), ranges=((*CUT.span, b"gone"),)))
+
+
+def test_the_original_of_what_is_stripped(place: Place, taken: list[int]) -> None:
+    """It is durable before the log line, whole; what goes on is without the part."""
+    message, _ = both(place.settle(STRIPPED), taken)
+    assert message == b"X-Qscanner: h id=i\nSubject: x\n\ngone\n"
+    assert place.log.held_then == [place.held()]
+    assert (place.folder / "d1.eml").read_bytes() == OCTETS
+    record = json.loads((place.folder / "d1.json").read_text())
+    assert (record["action"], record["stripped"][0]["rule"]) == ("accept", "r")
+    assert place.log.events[0]["stripped"] == "1"
+
+
+def test_without_its_original_nothing_is_stripped(full: Place) -> None:
+    """Where the original cannot be kept, the sender has to try again."""
+    with pytest.raises(Later):
+        full.settle(STRIPPED)
+    assert full.log.events[-1]["ending"] == "deferred"
+
+
+def test_nothing_is_kept_of_what_is_not_stripped(place: Place) -> None:
+    """Cuts of a message that is refused or deferred are none."""
+    for action in (Action.REJECT, Action.DEFER, Action.DISCARD):
+        place.settle(replace(verdict(*[action] * 3), edits=STRIPPED.edits))
+    assert "d1.eml" not in place.held()
 
 
 def test_the_edits_of_a_rule(place: Place, taken: list[int]) -> None:

@@ -72,13 +72,15 @@ def test_a_refusal_is_told(
     with pytest.raises(NotQueued, match=f"ended with {code}") as caught:
         injected(fake_queue, message, folder, FAKE_QUEUE_EXIT=str(code))
     assert caught.value.is_permanent is is_permanent
+    assert not caught.value.is_unsure
     assert queue.queued(folder) == []
 
 
 def test_killed_is_not_queued(fake_queue: Path, message: Message, folder: Path) -> None:
     """A child that a signal ended promised nothing."""
-    with pytest.raises(NotQueued, match="killed by SIGKILL"):
+    with pytest.raises(NotQueued, match="killed by SIGKILL") as caught:
         injected(fake_queue, message, folder, FAKE_QUEUE_SIGNAL="9")
+    assert caught.value.is_unsure
 
 
 def test_too_slow_is_killed(message: Message, tmp_path: Path) -> None:

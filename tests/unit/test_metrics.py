@@ -1,19 +1,23 @@
 """Counting, and telling the counts over HTTP in the dispatcher's loop."""
 
 import contextlib
+import os
 import selectors
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qscanner import outbox
 from qscanner.codec.orders import Facts
 from qscanner.codec.servers import parse
 from qscanner.health import Health
 from qscanner.metrics import Metrics
 from qscanner.outcomes import Unusable
-from qscanner.settings import Settings
+from qscanner.settings import Quarantine, Settings
+from tests.fakes.post import letter
 from tests.fakes.resident import free_port
 
 
@@ -149,6 +153,31 @@ def test_rules_are_bounded(loop: Loop, metrics: Metrics, port: int) -> None:
     lines = [line for line in _page(loop, port) if line.startswith("qscanner_rule_hits_total{")]
     assert len(lines) == 201
     assert 'qscanner_rule_hits_total{rule="other"} 300.0' in lines
+
+
+def test_letters(loop: Loop, metrics: Metrics, port: int, tmp_path: Path) -> None:
+    """How many wait and have failed, and for how long the oldest does."""
+    loop.settings = Settings(quarantine=Quarantine(dir=str(tmp_path)))
+    assert 'qscanner_letters{what="waiting"} 0.0' in _page(loop, port)
+    folder = outbox.folder(str(tmp_path))
+    for about in ("a", "b"):
+        outbox.put(folder, letter(about=about))
+    os.utime(f"{folder}/{letter(about='a').name}", (1, 1))
+    outbox.fail(folder, letter(about="b").name)
+    page = _page(loop, port)
+    assert 'qscanner_letters{what="waiting"} 1.0' in page
+    assert 'qscanner_letters{what="failed"} 1.0' in page
+    oldest = next(line for line in page if line.startswith("qscanner_letters_oldest_seconds "))
+    assert float(oldest.split()[1]) > 1e9
+
+
+def test_since_when_none_answers(metrics: Metrics) -> None:
+    """In seconds, for the alarm; 0 as soon as one answers."""
+    assert metrics.dead_s() == 0
+    metrics.message({"virus": "unavailable"}, waited_s=0)
+    assert 0 < metrics.dead_s() < 60
+    metrics.message({"virus": "clean"}, waited_s=0)
+    assert metrics.dead_s() == 0
 
 
 def test_a_dead_virus_check(loop: Loop, metrics: Metrics, port: int) -> None:

@@ -82,6 +82,8 @@ def test_octets_are_exact() -> None:
         pytest.param(
             "Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64", id="twice"
         ),
+        pytest.param("Content-Transfer-Encoding\n : base64", id="a fold before the colon"),
+        pytest.param("Content-Transfer-EncodingX: base64", id="a longer name"),
         pytest.param(
             "Content-Type: message/x-data\nContent-Transfer-Encoding: base64", id="message/x"
         ),
@@ -183,6 +185,31 @@ def test_doubled_encoding_gives_two_readings() -> None:
     assert [leaf.path for leaf in found.leaves][:2] == ["1", "1~base64"]
     assert ids(found) == ["mime.duplicate-header"]
     assert found.findings[0].where == "1"
+
+
+@pytest.mark.parametrize("said", ["base64", "quoted-printable"])
+def test_an_encoding_of_the_multipart_counts_for_its_parts(said: str) -> None:
+    """For parts that say none themselves, as a further reading."""
+    text = B64 if said == "base64" else "".join(f"={octet:02X}" for octet in SECRET)
+    top = f"Content-Type: multipart/mixed; boundary=A\nContent-Transfer-Encoding: {said}"
+    found = view(multipart(f"{TYPE}\n\n{text}", top=top), LIMITS)
+    other = next(leaf for leaf in found.leaves if leaf.path == f"1~{said}")
+    assert other.decode() == SECRET
+    assert other.is_hidden
+    plain = view(multipart(f"{TYPE}\nContent-Transfer-Encoding: 7bit\n\n{text}", top=top), LIMITS)
+    assert f"1~{said}" not in [leaf.path for leaf in plain.leaves]
+
+
+def test_line_ends_the_wrong_way_round() -> None:
+    """LF CR: the CRs are passed over, in parts and fields, and nothing has a place any more."""
+    octets = multipart("\nHello", LEAF).replace(b"\n", b"\n\r")
+    found = view(octets, LIMITS)
+    assert shape(found) == shape(view(multipart("\nHello", LEAF), LIMITS))
+    assert all(leaf.is_hidden and leaf.span is None for leaf in found.leaves)
+    assert octets.startswith(found.head)
+    assert b"\n\r" in found.head
+    crlf = view(multipart("\nHello", LEAF).replace(b"\n", b"\r\n"), LIMITS)
+    assert not any(leaf.is_hidden for leaf in crlf.leaves)
 
 
 def test_headers_are_readable() -> None:
@@ -311,14 +338,14 @@ def test_want_of_memory_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("qscanner.mime.media_of", exhausted)
+    monkeypatch.setattr("qscanner.mime_tree.media_of", exhausted)
     with pytest.raises(MemoryError):
         view(multipart(LEAF), LIMITS)
 
 
 def test_a_crash_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the parser to raise after all, the message is one leaf and that is told."""
-    monkeypatch.setattr("qscanner.mime.media_of", lambda *_a, **_k: 1 / 0)
+    monkeypatch.setattr("qscanner.mime_tree.media_of", lambda *_a, **_k: 1 / 0)
     found = view(multipart(LEAF), LIMITS)
     assert ids(found)[0] == "mime.parser-error"
     assert found.findings[0].detail == "ZeroDivisionError"

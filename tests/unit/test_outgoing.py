@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qscanner import outgoing
 from qscanner.intake import IN_MEMORY_OCTETS
-from qscanner.model import Edits
+from qscanner.model import Cut, Edits, Part
 from qscanner.outcomes import DiskFull
 from qscanner.spool import Message
 from tests.fakes import child
@@ -201,6 +201,21 @@ def test_a_large_one_goes_to_the_spool(folder: str, tmp_path: Path) -> None:
     octets = b"A: b\n\n" + os.urandom(IN_MEMORY_OCTETS)
     assert composed(octets, folder=str(tmp_path / folder)) == HEAD + octets
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+CUT = Cut(span=(6, 10), part=Part(path="1"), rule="r")
+
+
+def test_what_was_asked_for_is_done() -> None:
+    """Ranges are replaced, below our lines; cuts of which nobody said how never go unnoticed."""
+    message = Message.of_octets(b"A: b\n\nPARTrest")
+    edits = Edits(cuts=(CUT,), ranges=((6, 10, b"text"), (0, 0, b"B: c\n")))
+    fd = outgoing.compose(message, LINES, edits, folder="/nonexistent")
+    assert os.pread(fd, 1000, 0) == HEAD + b"B: c\nA: b\n\ntextrest"
+    os.close(fd)
+    with pytest.raises(ValueError, match="nobody said how"):
+        outgoing.compose(message, LINES, Edits(cuts=(CUT,)), folder="/nonexistent")
+    message.close()
 
 
 def test_no_room_for_it(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ def rdns(*domains: str) -> Rdns:
 
 ANYBODY = Auth(name="when.auth", is_anybody=True, users=frozenset({"user"}))
 JANE = Auth(name="when.auth", is_anybody=False, users=frozenset({"jane@example.org"}))
+SIGNED = Auth(
+    name="when.auth", is_anybody=False, users=frozenset(), methods=frozenset({"dkim", "spf"})
+)
+FROM = (("From", "a@b.example"), ("From", "Jane <b@C.example>, nobody"))
 FEW = RecipientCount(name="when.recipients_over", over=1)
 
 
@@ -41,6 +45,10 @@ FEW = RecipientCount(name="when.recipients_over", over=1)
         (JANE, {"auth_user": "Jane@Example.org"}, True, "Jane@Example.org"),
         (JANE, {"auth_user": "bob"}, False, 'user is "bob"'),
         (JANE, {}, False, "nobody is authenticated"),
+        (SIGNED, {"auth_user": "dkim"}, False, "DKIM proves no domain; SPF proves no domain"),
+        (SIGNED, {}, False, 'counts is "sender.example"'),
+        (SIGNED, {"sender": b"", "headers": FROM}, False, 'counts is "b.example, c.example"'),
+        (SIGNED, {"sender": b""}, False, 'counts is "none"'),
         (FEW, {"to": (b"a@b", b"c@d")}, True, "2 recipients"),
         (FEW, {"to": (b"a@b",)}, False, "1 recipients"),
         (FEW, {"to": ()}, False, "0 recipients"),

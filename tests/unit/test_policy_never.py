@@ -34,6 +34,7 @@ def directions(*several: Direction) -> Condition:
 
 RELAY, NO_RELAY = Relay(name="r", is_relay=True), Relay(name="r", is_relay=False)
 USER = Auth(name="a", is_anybody=True, users=frozenset())
+SIGNED = Auth(name="a", is_anybody=False, users=frozenset(), methods=frozenset({"dkim"}))
 NET = Ip(name="ip", networks=networks([(network("192.0.2.0/24"), FOREVER)]))
 RDNS = Rdns(name="rdns", domains=addresses([("@x", FOREVER)]))
 
@@ -43,6 +44,7 @@ RDNS = Rdns(name="rdns", domains=addresses([("@x", FOREVER)]))
     [
         ((directions(Direction.IN), RELAY), "may not relay"),
         ((USER, directions(Direction.IN)), "did not log in"),
+        ((SIGNED, directions(Direction.IN)), ""),
         ((directions(Direction.LOCAL), NET), "no client"),
         ((directions(Direction.LOCAL), RDNS), "no client"),
         ((directions(Direction.IN), NO_RELAY, NET), ""),

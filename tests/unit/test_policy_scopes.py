@@ -20,6 +20,7 @@ NIGHT, DAY = datetime.time(23, 5), datetime.time(12, 5)
         ('when.rdns = ["a.example", ""]', {"host": "unknown"}, {"host": "b.example"}),
         ('when.auth = "user"', {"auth_user": "x"}, {}),
         ('when.auth = ["jane", "Bob"]', {"auth_user": "bob"}, {"auth_user": "eve"}),
+        ('when.auth = ["jane", "dkim"]', {"auth_user": "jane"}, {"auth_user": "dkim"}),
         ("when.recipients_over = 1", {"to": (b"a@b", b"c@d")}, {}),
     ],
 )

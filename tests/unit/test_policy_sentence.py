@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qscanner.codec.problems import Problems
-from qscanner.model import Action, Edits
+from qscanner.model import Action, Edits, Notify
 from qscanner.policy.rules import Mode
 from qscanner.policy.sentence import MAX_REPLY_OCTETS
 from tests.fakes.facts import policy
@@ -30,8 +30,14 @@ def test_all_keys(tmp_path: Path) -> None:
     reply = "No."
     keep = true
     mode = "log-only"
+    [[rule]]
+    id = "c"
+    action = "accept"
+    part.kind = "pe"
+    strip = true
     """
-    one, two = policy(tmp_path, text).rules
+    one, two, three = policy(tmp_path, text).rules
+    assert [each.strips for each in (one, two, three)] == [False, False, True]
     assert (one.id, one.why, one.action, one.is_final) == (
         "Tag.it_1-a", "Because: \u00fc", Action.ACCEPT, True,
     )  # fmt: skip
@@ -47,6 +53,27 @@ def test_all_actions(tmp_path: Path, action: Action) -> None:
     """By the words of the manual."""
     text = f'[[rule]]\nid = "a"\nvirus = "*"\naction = "{action.value}"\n'
     assert policy(tmp_path, text).rules[0].action is action
+
+
+def test_who_is_told_and_where_copies_go(tmp_path: Path) -> None:
+    """One word or a list, each once; Maildirs and addresses are told apart."""
+    text = """
+    [[rule]]
+    id = "a"
+    virus = "*"
+    action = "accept"
+    notify = "admin"
+    copy_to = ["x@y", "maildir:/var/mail/all/", "maildir:/var/mail/all"]
+    [[rule]]
+    id = "b"
+    virus = "*"
+    action = "quarantine"
+    notify = ["recipients", "admin", "recipients"]
+    """
+    one, two = policy(tmp_path, text).rules
+    assert (one.copy_to, one.maildirs) == ((b"x@y",), ("/var/mail/all",))
+    assert one.notify == (Notify.ADMIN,)
+    assert two.notify == (Notify.RECIPIENTS, Notify.ADMIN)
 
 
 def test_the_longest_reply_fits(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qscanner.model import Action, Release, Verdict
+from qscanner.model import Action, Edits, Notify, Part, Release, Verdict
 from qscanner.policy.decide import decide, marks_of
 from qscanner.policy.evidence import Evidence, Marks
 from tests.fakes.facts import ON_FAILURE, TODAY, facts, infected, policy
@@ -121,6 +121,39 @@ def test_redirect_to(tmp_path: Path, rules: str, want: list[tuple[bytes, ...]]) 
     assert [each.redirect_to for each in got.decisions] == want
 
 
+TO_THEM, TO_US = Notify.RECIPIENTS, Notify.ADMIN
+
+
+@pytest.mark.parametrize(
+    ("rules", "want"),
+    [
+        (rule("a", HOLD, 'notify = "recipients"', 'when.to = "a@x"'), [(TO_THEM,), (), ()]),
+        (rule("a", HOLD, 'notify = "admin"', BIG) + rule("b", HOLD, 'notify = "recipients"', BIG),
+         [(TO_THEM, TO_US)] * 3),
+        (rule("a", HOLD, 'notify = "admin"', BIG) + rule("b", 'action = "discard"', BIG),
+         [()] * 3),
+        (rule("a", 'action = "reject"', 'notify = "recipients"', 'when.to = "a@x"'),
+         [(TO_THEM,), (), ()]),
+        (rule("a", HOLD, 'notify = "admin"', 'when.to = "b@x"')
+         + rule("b", 'action = "defer"', 'when.to = "a@x"'), [()] * 3),
+        (rule("a", HOLD, 'notify = "admin"', BIG, 'mode = "log-only"'), [()] * 3),
+    ],
+    ids=["one", "all rules", "a milder rule is silent", "held instead", "deferred", "log-only"],
+)  # fmt: skip
+def test_notify(tmp_path: Path, rules: str, want: list[tuple[Notify, ...]]) -> None:
+    """Per recipient, what the rules say that decided; nobody while it is deferred."""
+    got = verdict(tmp_path, rules, to=TO)
+    assert [each.notify for each in got.decisions] == want
+
+
+def test_maildirs(tmp_path: Path) -> None:
+    """Of all rules, each once, where it is accepted."""
+    rules = rule("a", PASS, 'copy_to = ["maildir:/b", "maildir:/a"]', BIG)
+    rules += rule("b", PASS, 'copy_to = "maildir:/b"', BIG) + rule("h", HOLD, 'when.to = "c@x"')
+    got = verdict(tmp_path, rules, to=TO)
+    assert [each.maildirs for each in got.decisions] == [("/b", "/a"), ("/b", "/a"), ()]
+
+
 def test_copy_to(tmp_path: Path) -> None:
     """Of all rules, each address once; not of what is held or deferred."""
     rules = rule("a", PASS, 'copy_to = ["z@x", "y@x"]', BIG) + rule(
@@ -134,6 +167,71 @@ def test_copy_to(tmp_path: Path) -> None:
     later = rule("l", 'action = "defer"', 'when.to = "c@x"')
     got = verdict(tmp_path, rules + later, to=TO)
     assert [each.copy_to for each in got.decisions] == [()] * 3
+
+
+EXE = Part(path="2/a.exe", names=("a.exe",), kinds=frozenset({"pe"}), span=(30, 90))
+ZIP = Part(path="3/b.zip", names=("b.zip",), kinds=frozenset({"zip"}), span=(95, 120))
+OTHER = Part(path="~stray1/c.exe", names=("c.exe",), kinds=frozenset({"pe"}))
+TAKE_EXE, TAKE_ZIP = (
+    f'{PASS}\nstrip = true\npart.kind = "{kind}"\nwhen.to = [{{to}}]' for kind in ("pe", "zip")
+)
+
+
+def take(id_: str, lines: str, *to: str) -> str:
+    return rule(id_, lines.format(to=", ".join(f'"{each}"' for each in to)))
+
+
+@pytest.mark.parametrize(
+    ("rules", "parts", "want"),
+    [
+        (take("a", TAKE_EXE, "@x"), (EXE, ZIP), ([A, A, A], [30], "")),
+        (take("a", TAKE_EXE, "@x") + take("b", TAKE_ZIP, "@x"), (EXE, ZIP),
+         ([A, A, A], [30, 95], "")),
+        (take("a", TAKE_EXE, "a@x", "b@x"), (EXE, ZIP), ([Q, Q, A], [], "not all agree")),
+        (take("a", TAKE_EXE, "a@x", "b@x", "c@x") + take("b", TAKE_ZIP, "c@x"), (EXE, ZIP),
+         ([Q, Q, Q], [], "not all agree")),
+        (take("a", TAKE_EXE, "a@x", "b@x") + rule("h", HOLD, 'when.to = "c@x"'), (EXE, ZIP),
+         ([A, A, Q], [30], "")),
+        (take("a", TAKE_EXE, "a@x") + rule("h", REFUSE, 'when.to = ["b@x", "c@x"]'), (EXE,),
+         ([A, Q, Q], [30], "held for some instead of refused")),
+        (take("a", TAKE_EXE, "@x") + rule("h", REFUSE, BIG), (EXE,), ([R, R, R], [], "")),
+        (take("a", TAKE_EXE, "@x"), (EXE, OTHER), ([Q, Q, Q], [], "could not be stripped safely")),
+        (take("a", TAKE_EXE, "a@x"), (EXE, OTHER), ([Q, A, A], [], "stripped safely")),
+        (take("a", TAKE_EXE, "a@x") + take("b", TAKE_ZIP, "b@x", "c@x"), (OTHER, ZIP),
+         ([Q, A, A], [95], "stripped safely")),
+        (take("a", TAKE_EXE, "a@x") + rule("h", REFUSE, 'when.to = ["b@x", "c@x"]'), (OTHER,),
+         ([Q, Q, Q], [], "stripped safely; held for some")),
+        (take("a", TAKE_EXE, "@x"), (ZIP, ), ([A, A, A], [], "")),
+        (take("a", TAKE_EXE, "@x").replace(PASS, PASS + '\nmode = "log-only"'), (EXE,),
+         ([A, A, A], [], "")),
+        (take("a", TAKE_EXE, "@x") + rule("f", PASS, "final = true", BIG), (EXE,),
+         ([A, A, A], [], "")),
+    ],
+    ids=[
+        "all agree", "two rules", "some only", "others want more", "the others are held",
+        "the others are refused", "refused", "no certain place", "no certain place for one",
+        "no certain place, and the others agree", "none gets it", "nothing to take",
+        "log-only", "final",
+    ],
+)  # fmt: skip
+def test_strip(
+    tmp_path: Path, rules: str, parts: tuple[Part, ...], want: tuple[list[Action], list[int], str]
+) -> None:
+    """Parts go for all who get the message, or those who would get it stripped do not get it."""
+    got = verdict(tmp_path, rules, to=TO, parts=parts)
+    actions, starts, note = want
+    assert [each.action for each in got.decisions] == actions
+    assert [cut.span[0] for cut in got.edits.cuts] == starts
+    assert note in got.why
+    assert ("stripped" in got.why) is ("stripped" in note or "agree" in note)
+    assert got.edits.ranges == Edits().ranges
+
+
+def test_strip_and_a_deferral(tmp_path: Path) -> None:
+    """Nothing is edited, and nothing kept, where the sender has to try again."""
+    rules = take("a", TAKE_EXE, "@x") + rule("l", 'action = "defer"', 'when.to = "c@x"')
+    got = verdict(tmp_path, rules, to=TO, parts=(EXE,))
+    assert (got.action, got.edits) == (Action.DEFER, Edits())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def rule(id_: str, *lines: str) -> str:
 
 
 HOLD, PASS = 'action = "quarantine"', 'action = "accept"'
+STRIP = f"{PASS}\nstrip = true"
 PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept"\nfinal = true'
 
 
@@ -49,6 +50,25 @@ PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept
         (rule("a", PART, REJECT, "unless = {from = \"a@b\", env = {X = 'y'}}"), None),
         (rule("a", PART, REJECT, 'unless = {from = "a@b", direction = "out"}'), None),
         (rule("a", PART, REJECT, "unless.relay = true"), None),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", auth = "dkim"}'), None),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", auth = ["user", "spf"]}'), None),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", auth = ["dkim", "arc"]}'), "forgeable"),
+        (rule("a", PART, REJECT, 'unless.auth = "dkim"'), "domain of their own"),
+        (rule("a", PART, REJECT, 'unless = [{from = "a@b", auth = "dkim"}, {auth = "spf"}]'),
+         "domain of their own"),
+        (rule("a", PART, REJECT, 'unless = {auth = "dkim", ip = "192.0.2.1"}'), None),
+        (rule("a", 'header.From.domain = "b.example"', REJECT, 'unless.auth = "dkim"'), None),
+        (rule("a", 'when.from = "@b.example"', REJECT, 'unless.auth = "spf"'), None),
+        (rule("a", 'when = {from = "a@b", auth = "dkim"}', FINAL), None),
+        (rule("a", 'header.From.address = "a@b"', 'when.auth = "dkim"', FINAL), None),
+        (rule("a", PART, 'when.auth = "dkim"', FINAL), "domain of their own"),
+        (rule("a", PART, REJECT, 'when.auth = "dkim"')
+         + rule("b", PART, REJECT, 'when = {auth = "dkim", to = "@b"}'), "changes nothing"),
+        (rule("a", PART, REJECT, 'when.auth = "dkim"')
+         + rule("b", PART, REJECT, 'when.auth = "dkim"', "header.From = 'x'"), None),
+        (rule("a", PART, REJECT, 'unless = {from = "a@b", auth = "dkim"}')
+         + rule("b", PART, REJECT, 'unless = {from = "a@b", auth = "dkim"}', "header.From = 'x'"),
+         None),
         (rule("a", 'when.from = "a@b"', FINAL), "acceptance is forgeable"),
         (rule("a", 'when = {from = "a@b", ip = "192.0.2.1"}', FINAL), None),
         (rule("a", 'header.From.address = "a@b"', FINAL), "acceptance is forgeable"),
@@ -116,6 +136,16 @@ PART, REJECT, FINAL = "part.kind = 'pe'", 'action = "reject"', 'action = "accept
         (rule("a", PART, 'action = "accept"')
          + rule("b", PART, 'action = "accept"', 'subject_prefix = "x"'), None),
         (rule("a", PART, REJECT) + rule("b", PART, REJECT, "keep = true"), None),
+        (rule("a", PART, STRIP), '"strip" also takes parts out of mail that leaves here'),
+        (rule("a", PART, STRIP, 'when = [{direction = "in"}, {relay = true}]'), "leaves here"),
+        (rule("a", PART, STRIP, 'when.direction = "in"'), None),
+        (rule("a", PART, STRIP, 'when.direction = ["in", "out"]'), None),
+        (rule("a", PART, STRIP, 'when.direction = "in"', 'redirect_to = "a@b.example"'),
+         "what is sent elsewhere may be refused there"),
+        (rule("a", PART, STRIP, 'when.direction = "in"', 'copy_to = "a@b.example"'),
+         "what is sent elsewhere may be refused there"),
+        (rule("a", PART, PASS, 'copy_to = "a@b.example"', 'when.direction = "in"'), None),
+        (rule("a", PART, PASS) + rule("b", PART, STRIP, 'when.direction = "in"'), None),
         (rule("a", 'when.from_in = "l"', REJECT), "expired on 2026-06-14"),
     ],
 )  # fmt: skip

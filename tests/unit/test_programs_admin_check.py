@@ -1,6 +1,7 @@
 """programs.admin_check: `qscanner check` as a whole."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,22 @@ def test_policy_mistakes_are_told_once(desk: Desk) -> None:
     desk.policy("nonsense")
     found = [each for each in items(desk) if each["level"] == "error"]
     assert [each["area"] for each in found] == ["policy"]
+
+
+def test_tests_of_rules_are_run(desk: Desk) -> None:
+    """They pass as shipped; one that fails is an error, at its place."""
+    (item,) = (each for each in items(desk) if each["area"] == "tests")
+    assert item["level"] == "ok"
+    assert re.fullmatch(r"\d+ tests of rules pass", item["text"])
+    rule = 'schema = 1\n[[rule]]\nid = "a"\nwhy = "x"\nvirus = "X"\naction = "reject"\n'
+    desk.policy(f'{rule}[[rule.test]]\nexpect.action = "reject"\n')
+    (item,) = (each for each in items(desk) if each["area"] == "tests")
+    assert item["level"] == "error"
+    assert f"{desk.policies}/99-more.toml:8: " in item["text"]
+    assert "expected reject, got accept" in item["text"]
+    desk.policy(rule)
+    (item,) = (each for each in items(desk) if each["area"] == "tests")
+    assert item["text"].endswith("; 1 rule without a test")
 
 
 def test_policy_warnings_end_with_1(desk: Desk) -> None:

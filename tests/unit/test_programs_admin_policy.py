@@ -1,7 +1,10 @@
 """programs.admin_policy: `qscanner policy check`."""
 
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.fakes.desk import Desk
 
@@ -52,6 +55,20 @@ def test_all_mistakes_at_their_places(tmp_path: Path) -> None:
     done = desk.run("policy", "check", str(desk.policies))  # a folder by name: perhaps a copy
     assert done.exit_code == 2
     assert done.output.endswith(f"problems in {desk.policies}: unusable\n")
+
+
+def test_what_nobody_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, a rule that asks for DKIM is a warning, unless our server is believed."""
+    desk = Desk(tmp_path)
+    desk.policy(DOUBTFUL.replace('"a@b.example"', '"a@b.example", auth = "dkim"'))
+    assert desk.run("policy", "check").output.endswith(": fine\n")
+    monkeypatch.setitem(sys.modules, "dkim", None)  # as if it were not installed
+    done = desk.run("policy", "check")
+    assert done.exit_code == 1
+    assert "nothing here verifies DKIM" in done.output
+    assert "nothing here verifies DKIM" in desk.run("check").output
+    desk.file.write_text(desk.file.read_text() + '[auth]\nauthserv_id = "mx.example"\n')
+    assert desk.run("policy", "check").output.endswith(": fine\n")
 
 
 def test_warnings_end_with_1(tmp_path: Path) -> None:

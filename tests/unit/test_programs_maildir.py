@@ -13,6 +13,7 @@ from typing import cast
 
 import pytest
 
+from qscanner.maildir import Files
 from qscanner.outcomes import CutShort, DiskFull, QScannerError
 from qscanner.programs import maildir
 from tests.fakes.caller import TCPSERVER, Ends, Result, Setting, Stage, call, envelope
@@ -183,7 +184,7 @@ def _deliver(folder: Path, files: Counting) -> tuple[list[str], QScannerError | 
                 str(folder),
                 message_fd=message.fileno(),
                 envelope_fd=raw.fileno(),
-                files=cast("maildir.Files", files),
+                files=cast("Files", files),
             )
         except QScannerError as error:
             return files.names, error

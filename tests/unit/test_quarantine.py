@@ -12,11 +12,15 @@ from qscanner import quarantine
 from qscanner.model import (
     Action,
     Client,
+    Cut,
     Decision,
     Direction,
+    Edits,
     Envelope,
     Facts,
     Finding,
+    Header,
+    Part,
     Verdict,
 )
 from qscanner.outcomes import Ending, Later, QScannerError
@@ -258,6 +262,7 @@ def test_the_record_says_everything() -> None:
             environment={"PASSWORD": "secret"},
         ),
         octets=9,
+        headers=(Header(name="SUBJECT", plain="=?", decoded="win\u202e"),),
         findings=(Finding(id="mime.junk", where="1.2/\u202e", detail="\x1b"),),
     )
     held, accepted = (
@@ -279,6 +284,9 @@ def test_the_record_says_everything() -> None:
         "rules": ["r"],
         "why": "because",
         "release": "admin",
+        "class": "policy",
+        "score": None,
+        "subject": "win\u202e",
         "octets": 9,
         "envelope": {
             "sender": "s\u00ff@x",
@@ -298,7 +306,68 @@ def test_the_record_says_everything() -> None:
             "is_relay": True,
         },
         "findings": [{"id": "mime.junk", "where": "1.2/\u202e", "detail": "\x1b"}],
+        "stripped": [],
     }
+
+
+def stripped(action: Action = Action.ACCEPT, *others: Action) -> dict[str, Any]:
+    """Give the record of a message of which a part is taken out, to one recipient and others."""
+    part = Part(path="2/b.zip", names=("b.zip", "B.ZIP"), octets=9)
+    cut = Cut(span=(1, 2), part=part, inside="2/b.zip/a.exe", rule="r")
+    actions = (action, *others)
+    to = tuple(b"%d@y" % number for number in range(len(actions)))
+    return quarantine.record(
+        id="i",
+        digest=DIGEST,
+        kept_at="2026-11-23T10:00:00Z",
+        facts=Facts(
+            envelope=Envelope(sender=b"s@x", recipients=to, raw=b""),
+            client=Client(uid=7),
+            octets=9,
+        ),
+        verdict=Verdict(
+            action=action,
+            decisions=tuple(Decision(action=each) for each in actions),
+            edits=Edits(cuts=(cut,)),
+        ),
+    )
+
+
+TAKEN = {
+    "path": "2/b.zip",
+    "names": ["b.zip"],
+    "octets": 9,
+    "inside": "2/b.zip/a.exe",
+    "rule": "r",
+}
+
+
+def test_what_was_taken_out_is_in_the_record() -> None:
+    """Of a message that goes on without it, and of no other."""
+    assert stripped()["stripped"] == [TAKEN]
+    assert stripped(Action.QUARANTINE)["stripped"] == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_more", "want"),
+    [
+        (stripped(), stripped(), False, [TAKEN]),
+        (held_for("quarantine"), stripped(), True, [TAKEN]),
+        (stripped(Action.ACCEPT, Action.QUARANTINE), held_for("quarantine", "accept"), True,
+         [TAKEN]),
+        (held_for("accept", "quarantine"), stripped(Action.ACCEPT, Action.ACCEPT), True, [TAKEN]),
+        (stripped(), held_for("accept"), False, [TAKEN]),
+    ],
+    ids=["again", "held before", "held later", "held for another before", "not any more"],
+)  # fmt: skip
+def test_the_original_of_what_was_stripped(
+    first: dict[str, Any], then: dict[str, Any], is_more: bool, want: list[Any], folder: str
+) -> None:
+    """A later try of the sender, under other rules, never loses that it was stripped."""
+    assert keep(folder, record=first)
+    assert keep(folder, record=then) is is_more
+    octets, known = kept(folder)
+    assert (octets, known["stripped"]) == (OCTETS, want)
 
 
 def test_a_claimed_address_is_shown_as_not_trusted() -> None:

@@ -13,6 +13,7 @@ from qscanner.model import (
     Action,
     CheckResult,
     Client,
+    Cut,
     Decision,
     Direction,
     Edits,
@@ -173,6 +174,21 @@ def test_lines_that_rules_ask_for() -> None:
         is_accepted = action is Action.ACCEPT
         assert (got[0] == "X-Note: a\\x0d\\x0ab") == is_accepted
         assert report.edits_of(decided) == (edits if is_accepted else Edits())
+
+
+def test_what_was_taken_out() -> None:
+    """Its paths are in the log and in the JSON, where the message goes on without them."""
+    cuts = (
+        Cut(span=(1, 2), part=Part(path="2/a.exe"), rule="r"),
+        Cut(span=(3, 4), part=Part(path="3"), rule="r"),
+    )
+    for action in Action:
+        decided = Verdict(action=action, decisions=(), edits=Edits(cuts=cuts))
+        one, is_accepted = made(facts(), decided), action is Action.ACCEPT
+        event = report.event(one, pid=1, ending=Ending.ACCEPTED)
+        assert event.get("stripped") == ("2/a.exe,3" if is_accepted else None)
+        told = report.as_json(one, file="x")["stripped"]
+        assert told == (["2/a.exe", "3"] if is_accepted else [])
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=2000))

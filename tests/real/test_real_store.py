@@ -1,0 +1,74 @@
+"""The store with a real PostgreSQL: what every store must do, shared by several hosts."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qscanner.outcomes import Later, Unusable
+from qscanner.settings import Quarantine
+from qscanner.store import shared
+from qscanner.store.store import Store
+from qscanner.store.words import Filter
+from tests.fakes.holds import Hold
+from tests.fakes.vault import Contract
+from tests.real.postgres import PASSWORD, Postgres
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def settings(postgres: Postgres, tmp_path: Path) -> Iterator[Quarantine]:
+    """Give settings of an empty database; there is no folder."""
+    yield Quarantine(
+        dir=str(tmp_path / "no-folder"), database=postgres.made(f"t{os.urandom(6).hex()}")
+    )
+    shared._home.cache_clear()
+
+
+class TestPostgresql(Contract):
+    """The contract, with PostgreSQL."""
+
+
+def test_several_hosts(settings: Quarantine, tmp_path: Path) -> None:
+    """What one host keeps the other sees, lists and reads: all of it is in the database."""
+    hold = Hold()
+    hold.keep(settings)
+    other = replace(settings, dir=str(tmp_path / "elsewhere"))
+    with Store.open(other) as store:
+        (held,) = store.search(Filter())
+        message = store.message(held)
+        assert bytes(message.octets) == hold.octets
+        message.close()
+        assert store.envelope(held, held.recipients) == hold.raw
+        with pytest.raises(Unusable, match="no index"):
+            store.rebuild()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["right", "wrong", "missing-file"])
+def test_the_password(kind: str, settings: Quarantine, postgres: Postgres, tmp_path: Path) -> None:
+    """It is read from its file; a wrong one is "later", a missing file an admin's matter."""
+    file = tmp_path / "password"
+    if kind != "missing-file":
+        file.write_text(f"{PASSWORD if kind == 'right' else 'wrong'}\n")
+    name = settings.database.partition("@/")[2].partition("?")[0]
+    by_tcp = replace(settings, database=postgres.by_tcp(name), password_file=str(file))
+    match kind:
+        case "right":
+            assert Hold().keep(by_tcp)
+        case "wrong":
+            with pytest.raises(Later, match="password"):
+                Hold().keep(by_tcp)
+        case _:
+            with pytest.raises(Unusable, match="password_file"):
+                Hold().keep(by_tcp)
+
+
+def test_a_server_that_is_away(tmp_path: Path) -> None:
+    """Nobody is answered for what is not kept."""
+    nowhere = Quarantine(database=f"postgresql://postgres@/x?host={tmp_path}")
+    with pytest.raises(Later):
+        Hold().keep(nowhere)
