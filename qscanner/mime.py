@@ -71,21 +71,29 @@ def view(octets: Octets, limits: MimeLimits, effort: Effort | None = None) -> Vi
 
 
 def _has_swapped_ends(octets: Octets) -> bool:
-    """Say whether lines end in LF CR, and every CR is of such an end."""
+    """Say whether most lines end in LF CR."""
     first = octets.find(b"\n\r", 0, _SWAPPED_OCTETS)
-    if first < 1 or octets[first - 1 : first] == b"\r":
+    if first < 0 or octets[max(first - 1, 0) : first] == b"\r":
         return False
     text = bytes(octets)
-    return 1 < text.count(b"\r") <= text.count(b"\n\r") + 1
+    swapped = text.count(b"\n\r")
+    return text.count(b"\r") > 1 and 2 * swapped > text.count(b"\n")
 
 
 def _view_of_swapped(octets: Octets, limits: MimeLimits, effort: Effort | None) -> View:
-    """Read a message as those do who pass over its CRs; its places are then no places in it."""
-    seen = view(bytes(octets).translate(None, b"\r"), limits, effort)
+    """Read a message as those do who pass over its CRs; its places are then no places in it.
+
+    Other CRs that it has end lines for some: of that reading nothing is looked at, so it is told.
+    """
+    text = bytes(octets)
+    seen = view(text.translate(None, b"\r"), limits, effort)
+    is_odd = text.count(b"\r") > text.count(b"\n\r") + 1
+    told = (Finding(id="mime.control-in-header"),) if is_odd else ()
     return replace(
         seen,
+        findings=(*told, *seen.findings),
         leaves=tuple(replace(leaf, is_hidden=True) for leaf in unplaced(seen.leaves)),
-        head=bytes(octets[: len(seen.head) + seen.head.count(b"\n")]),
+        head=text[: len(seen.head) + seen.head.count(b"\n")],
     )
 
 

@@ -139,5 +139,5 @@ class Delimiters(Generic[_Owner]):
             + b"--"
             + one_of
             + rb"(--)? *(\t[^\r\n]*| [^ \t\r\n][^\r\n]*)?"
-            + rb"(?=[\r\n]|\Z|[Cc]ontent-[A-Za-z-]{2,30}[ \t]*:)"
+            + rb"(?=[\r\n]|\Z|[\0-\x08\x0b\x0c\x0e-\x1f]?[Cc]ontent-[A-Za-z-]{2,30}[ \t:])"
         )

@@ -54,8 +54,9 @@ _HIDDEN_FIELD = re.compile(
 )
 _INDENTED_FIELD = re.compile(rb"(?i)([ \t]+)(content-[a-z-]{2,40})[ \t]*:")
 _LONGER_NAME = re.compile(
-    rb"(?i)(content-(?:type|transfer-encoding|disposition)[!-9;-~]{1,80})[ \t]"
+    rb"(?i)(content-(?:type|transfer-encoding|disposition)[^:\s]{1,80})[ \t]"
 )
+_NOT_IN_NAME = re.compile(rb"[^!-9;-~]")
 _PARAMETER = re.compile(rb"[A-Za-z][\w*-]{1,40}[ \t]*=[ \t]*[^ \t=]")
 _AHEAD_OCTETS = 1 << 16
 _NAME_OCTETS = 200
@@ -245,7 +246,7 @@ class _Lexer:
         if not found:
             return False
         self._block.odd.add("mime.junk-line")
-        self._begin(found[1], line[found.end() :])
+        self._begin(_NOT_IN_NAME.sub(b"?", found[1]), line[found.end() :])
         return True
 
     def _take_parameter(self, line: bytes) -> bool:

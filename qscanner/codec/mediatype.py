@@ -41,6 +41,7 @@ _TIDY_BOUNDARY = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MAX_NAMES = 100
+_LONG_NAME = 500  # characters of a field's name
 _MAX_VALUES = 20  # fields of one name that are read
 
 
@@ -111,9 +112,12 @@ def media_of(items: Iterable[tuple[str, str]], *, default: str = "text/plain") -
 def _longer(values: dict[str, list[str]]) -> list[list[str]]:
     """Give what fields say whose names go on behind that of a MIME field: some look no further."""
     longer: list[list[str]] = [[] for _ in _EXACT]
-    for name in [name for name in values if name.startswith("content-") and name not in _EXACT]:
+    for name in [name for name in values if name not in _EXACT]:
+        is_cut = len(name) > _LONG_NAME  # some read so much at a time
+        if not (is_cut or name.startswith("content-")):
+            continue
         for place, exact in enumerate(_EXACT):
-            if name.startswith(exact):
+            if name.startswith(exact) or (is_cut and exact in name):
                 longer[place] += values[name][:_MAX_VALUES]
     return longer
 

@@ -32,7 +32,10 @@ _SHORT_LINES = re.compile(
 )
 _SHORT_LINES_BEHIND = re.compile(rb"\n" + _SHORT_LINES.pattern)
 _MIN_SHORT = 40
-_YENC = re.compile(rb"=ybegin [^\r\n]{0,500}?name=([^\r\n]{1,500})\r?\n")
+_YENC = re.compile(
+    rb"=ybegin[ \t](?=[^\r\n]{0,500}?(?:name|line|size)=)"
+    rb"(?:[^\r\n]{0,500}?name=([^\r\n]{1,500})|[^\r\n]{0,1000})\r?\n"
+)
 _BINHEX = re.compile(rb":([!-,\-0-9@A-Z\[`a-r\r\n\t ]{40,}+)")
 _BINHEX_ALPHABET = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
 _TO_BASE64 = bytes.maketrans(_BINHEX_ALPHABET, _ALPHABET)
@@ -140,7 +143,7 @@ def yenc_files(text: bytes) -> Iterator[tuple[str, bytes]]:
     for found, stop in zip(begins, stops, strict=False):  # of no begin there is one stop
         end = text.find(b"\n=yend", found.end(), stop)
         body = text[found.end() : end if end >= 0 else stop].rstrip(b"\r")
-        yield readable(found[1]).strip(), transfer.decode_yenc(body)
+        yield readable(found[1] or b"").strip(), transfer.decode_yenc(body)
 
 
 def starts_of_binhex(text: bytes) -> Iterator[re.Match[bytes]]:

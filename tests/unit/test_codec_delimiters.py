@@ -44,6 +44,7 @@ def test_next(octets: bytes, want: list[tuple[str, int, bool]]) -> None:
         (b"--A\t", True),
         (b"--A-- x", True),
         (b"--AContent-Type: x", True),
+        (b"--A\x0bContent-Type x", True),
     ],
 )
 def test_words_behind(line: bytes, want: bool) -> None:

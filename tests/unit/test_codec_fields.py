@@ -133,6 +133,13 @@ LIMITS = fields.FieldLimits(fields=100, octets=1000, content_octets=200)
             id="a sign instead of the colon",
         ),
         pytest.param(
+            b"Content-Type\xd1\x81 a/b\nA: 1\n\n",
+            [("Content-Type??", "a/b"), ("A", " 1")],
+            {"mime.junk-line"},
+            b"",
+            id="a letter instead of the colon",
+        ),
+        pytest.param(
             b'Content-Type: a/b;\nname="C:x"\nA: 1\n\n',
             [("Content-Type", ' a/b; name="C:x"'), ("A", " 1")],
             {"mime.junk-line"},

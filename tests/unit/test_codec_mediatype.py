@@ -191,14 +191,16 @@ def test_odd(items: list[tuple[str, str]], odd: set[str]) -> None:
     assert media_of(items).odd == odd
 
 
-@pytest.mark.parametrize("behind", ["x", "content-type", "-x"])
-def test_longer_names_are_read_too(behind: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "behind"), [("", "x"), ("", "content-type"), ("", "-x"), ("x" * 600, "")]
+)
+def test_longer_names_are_read_too(before: str, behind: str) -> None:
     """Whose name only begins like a MIME field's is one for some; no reason to hold anything."""
     media = media_of(
         [
             ("Content-Type", "text/plain"),
-            (f"Content-Type{behind}", "a/b; name=a.exe"),
-            (f"Content-Transfer-Encoding{behind}", "base64"),
+            (f"{before}Content-Type{behind}", "a/b; name=a.exe"),
+            (f"{before}Content-Transfer-Encoding{behind}", "base64"),
         ]
     )
     assert media.names == ("a.exe",)

@@ -208,6 +208,8 @@ def test_line_ends_the_wrong_way_round() -> None:
     assert all(leaf.is_hidden and leaf.span is None for leaf in found.leaves)
     assert octets.startswith(found.head)
     assert b"\n\r" in found.head
+    assert ids(found) == []
+    assert ids(view(octets + b"a\rb\rc", LIMITS)) == ["mime.control-in-header"]
     crlf = view(multipart("\nHello", LEAF).replace(b"\n", b"\r\n"), LIMITS)
     assert not any(leaf.is_hidden for leaf in crlf.leaves)
 
@@ -417,6 +419,7 @@ def test_every_field_with_every_body(field: str, body: str, encoding: str) -> No
         pytest.param(f"> --X\n> Content-Transfer-Encoding: base64\n>\n{B64}", id="quoted"),
         pytest.param(f"Hello\n{LEAF}", id="a header in the text"),
         pytest.param(f"=ybegin line=1 size=1 name=a\n{'x' * 20}\n=yend\n", id="yenc"),
+        pytest.param(f"=ybegin line=1 size=1\n{'x' * 20}\n=yend\n", id="yenc without a name"),
     ],
 )
 def test_parts_in_a_text(text: str) -> None:
