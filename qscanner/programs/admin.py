@@ -1,4 +1,4 @@
-"""The admin's command, `qscanner`: check, scan, policy, import, emergency, version, help.
+"""The admin's command, `qscanner`: check, scan, policy, quarantine, emergency, and more.
 
 Called by  people, and by monitoring, which relies on the exit codes of admin_options.Exit.
 Ends       0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
@@ -29,6 +29,7 @@ from qscanner.programs.admin_import import import_
 from qscanner.programs.admin_load import load
 from qscanner.programs.admin_options import Exit, config_option
 from qscanner.programs.admin_policy import policy
+from qscanner.programs.admin_quarantine import command as quarantine
 from qscanner.programs.admin_scan import scan
 
 _VERSION = (
@@ -83,7 +84,7 @@ def _show(page: str) -> None:
         click.echo(page, nl=False)
 
 
-for each in (check, scan, policy, emergency, import_):
+for each in (check, scan, policy, quarantine, emergency, import_):
     command.add_command(each)
 for each in (
     load,

@@ -1,0 +1,145 @@
+"""`qscanner quarantine list`: which messages are held, newest first, as a table or as JSON.
+
+Called by  programs.admin_quarantine; people, and scripts, which read --json.
+Ends       0, also where nothing is found; 2 for a filter that cannot be meant.
+Careful    senders, recipients and subjects are strangers' words: all of them pass Screen.safe().
+           Of 200,000 messages no more are read than are shown.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+from rich.cells import cell_len
+
+from qscanner.programs.admin_options import config_option, counted, echo_json, json_option
+from qscanner.programs.admin_quarantine_store import moment, opened, short_at, utc
+from qscanner.programs.admin_tree import Screen
+from qscanner.store.words import WHOLE, Class, Filter, Held, State
+
+_SHOWN = 50
+_GAP = 2
+_MIN_ROOM = 54  # columns for from, to and subject; with less they go on a line of their own
+_COLOURS = {
+    Class.VIRUS: "red",
+    Class.BANNED: "yellow",
+    Class.SPAM: "cyan",
+    Class.UNSCANNABLE: "magenta",
+    Class.POLICY: "blue",
+}
+
+
+@click.command("list")
+@config_option
+@json_option
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=moment,
+    help='Held at or after: "2h" ago, "2026-11-23 14:00".',
+)
+@click.option("--until", metavar="TIME", callback=moment, help="Held before.")
+@click.option("--to", "recipient", metavar="A", help="For this address, or @domain.")
+@click.option("--from", "sender", metavar="A", help="From this address, or @domain.")
+@click.option("--domain", metavar="D", help="From or for this domain.")
+@click.option("--rule", metavar="ID", help="One of the rules that decided.")
+@click.option("--class", "class_", type=click.Choice([each.value for each in Class]), help="Why.")
+@click.option("--state", type=click.Choice([each.value for each in State]), help="What became.")
+@click.option("--score", type=float, metavar="N", help="The scorer said at least so much.")
+@click.option("--text", metavar="TEXT", help="In subject, sender, recipients or reason.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many; 0: all.")
+@click.option("--oldest-first", "is_oldest_first", is_flag=True, help="Else the newest are first.")
+def list_(
+    *, is_json: bool, limit: int | None, class_: str | None, state: str | None, **asked: Any
+) -> None:
+    """List held messages, and what became of them.
+
+    Without --limit the table shows 50, and --json all.
+    """
+    most = (None if is_json else _SHOWN) if limit is None else limit or None
+    wanted = Filter(
+        class_=Class(class_) if class_ else None,
+        state=State(state) if state else None,
+        limit=None if most is None else most + 1,
+        **asked,
+    )
+    with opened() as store:
+        found = store.search(wanted)
+        if is_json:
+            for held in itertools.islice(found, most):
+                echo_json(as_json(held))
+            return
+        shown = list(found)
+    if not shown:
+        click.echo("nothing is held that is so" if _asks(asked, class_, state) else "nothing held")
+        return
+    is_cut = most is not None and len(shown) > most
+    for line in _lines(shown[:most], Screen.here()):
+        click.echo(line)
+    if is_cut:
+        click.echo(
+            f"{counted(len(shown) - 1, 'message')}, and there are more: --limit 0 shows all"
+        )
+
+
+def _asks(asked: dict[str, Any], class_: str | None, state: str | None) -> bool:
+    return bool(class_ or state or any(asked.values()))
+
+
+def as_json(held: Held) -> dict[str, Any]:
+    """Give one message as `--json` prints it."""
+    named = [one for one in held.recipients if one.place != WHOLE]
+    return {
+        "id": held.id,
+        "digest": held.digest,
+        "state": held.state.value,
+        "class": held.class_.value,
+        "sender": held.sender,
+        "recipients": [one.address for one in named],
+        "rules": list(held.rules),
+        "since": utc(held.since),
+        "states": [one.state.value for one in named],
+        "subject": held.subject,
+        "score": held.score,
+        "octets": held.octets,
+        "why": held.why,
+        "log_id": held.log_id,
+    }
+
+
+def _lines(shown: Sequence[Held], screen: Screen) -> Iterator[str]:
+    """Give the table: one line a message where the screen is wide enough, else two."""
+    classes = max(len(each.class_.value) for each in shown)
+    states = max(len(each.state.value) for each in shown)
+    for held in shown:
+        id_ = click.style(held.id, bold=True)
+        class_ = click.style(f"{held.class_.value:{classes}}", fg=_COLOURS[held.class_])
+        word = held.state.value
+        shown_state = word if held.state is State.HELD else click.style(word, dim=True)
+        state = f"{shown_state}{'':{states - len(word)}}"
+        head = f"{id_}  {short_at(held.since):11}  {class_}  {state}"
+        room = screen.width - cell_len(click.unstyle(head)) - _GAP
+        if room >= _MIN_ROOM:
+            yield f"{head}  {_named(held, screen, room)}".rstrip()
+        else:
+            yield head.rstrip()
+            yield f"{'':{_GAP}}{_named(held, screen, screen.width - _GAP)}".rstrip()
+
+
+def _named(held: Held, screen: Screen, room: int) -> str:
+    """Give sender, recipients and subject (or the reason) in so many columns."""
+    side = room * 3 // 10
+    cells = (side, side, room - 2 * side - 2 * _GAP)
+    to = [one.address for one in held.recipients if one.place != WHOLE]
+    first = to[0] if to else "nobody"
+    more = f" +{len(to) - 1}" if len(to) > 1 else ""
+    texts = (
+        screen.fitted(screen.safe(held.sender or "<>"), cells[0]),
+        screen.fitted(screen.safe(first), cells[1] - len(more)) + more,
+        screen.fitted(screen.safe(held.subject or f"({held.why})"), cells[2]),
+    )
+    gap = " " * _GAP
+    return gap.join(
+        text + " " * (size - cell_len(text)) for text, size in zip(texts, cells, strict=True)
+    )

@@ -1,0 +1,255 @@
+"""programs.admin_quarantine_release: release, delete, resolve."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qscanner.settings import Quarantine
+from qscanner.store.store import Store
+from qscanner.store.words import State, Who
+from tests.fakes import queue
+from tests.fakes.desk import Desk
+from tests.fakes.holds import Hold, several
+from tests.fakes.mails import EICAR
+
+OCTETS = b"Received: x\nSubject: =?x?\r\n\n\0\xff.\nFrom \r\n\r\r\nno end of line"
+HOLD = Hold(octets=OCTETS, sender=b"ann-@x-@[]", to=(b"Joe@example.com", b"s\xffe@example.net"))
+
+
+class Post:
+    """An installation with the strict stand-in of qmail-queue."""
+
+    def __init__(self, folder: Path, program: Path) -> None:
+        self.desk = Desk(folder)
+        self.folder = folder / "queue"
+        self.folder.mkdir()
+        self._program = program
+        self._wrapper = folder / "wrapper"
+        self.behaves()
+        self.desk.settings(program=str(self._wrapper))
+        self.quarantine = Quarantine(dir=str(folder / "quarantine"))
+
+    def behaves(self, **how: str) -> None:
+        """Have the queue program behave so."""
+        given = {"FAKE_QUEUE_DIR": str(self.folder), **how}
+        words = " ".join(f"{key}={shlex.quote(value)}" for key, value in given.items())
+        self._wrapper.write_text(f"#!/bin/sh\n{words} exec {shlex.quote(str(self._program))}\n")
+        self._wrapper.chmod(0o755)
+
+    def kept(self, *holds: Hold) -> list[str]:
+        """Hold messages and give their ids."""
+        for hold in holds:
+            hold.keep(self.quarantine)
+        return [hold.digest[:12] for hold in holds]
+
+    def run(self, *words: str, given: bytes | None = None) -> tuple[int, str]:
+        """Run `qscanner quarantine`; give how it ended, and what it said."""
+        done = self.desk.run("quarantine", *words, given=given)
+        return done.exit_code, done.output
+
+    def states(self) -> list[Any]:
+        """Give the states of all recipients, a list for each message, oldest first."""
+        lines = self.run("list", "--json", "--oldest-first")[1].splitlines()
+        return [json.loads(line)["states"] for line in lines]
+
+    @property
+    def queued(self) -> list[queue.Queued]:
+        """Give what was queued."""
+        return queue.queued(self.folder)
+
+
+@pytest.fixture
+def post(tmp_path: Path, fake_queue: Path) -> Post:
+    """Give an installation with a queue."""
+    return Post(tmp_path, fake_queue)
+
+
+def test_it_arrives_as_it_came(post: Post) -> None:
+    """Message and envelope octet for octet, once; a second time is refused, and sends nothing."""
+    (id_,) = post.kept(HOLD)
+    code, told = post.run("release", id_)
+    assert code == 0
+    assert told == f"released {id_} to Joe@example.com, s\u00ffe@example.net\n"
+    (one,) = post.queued
+    assert one.message == OCTETS
+    assert one.envelope == HOLD.raw
+    assert {name for name in one.facts if name.startswith("env.")} <= {
+        "env.PATH",
+        "env.PWD",
+        "env.FAKE_QUEUE_DIR",
+    }
+    assert post.states() == [["released", "released"]]
+    code, told = post.run("release", id_)
+    assert (code, told) == (1, f"{id_}: not released: it is released already\n")
+    assert len(post.queued) == 1
+
+
+def test_for_one_recipient(post: Post) -> None:
+    """A release for one is none for the other, who can have it later, and only once each."""
+    (id_,) = post.kept(HOLD)
+    assert post.run("release", id_, "--recipient", "joe@EXAMPLE.com")[0] == 0
+    assert post.queued[0].envelope == b"Fann-@x-@[]\0TJoe@example.com\0\0"
+    assert post.states() == [["released", "held"]]
+    assert post.run("release", id_, "--recipient", "joe@example.com")[0] == 1
+    assert post.run("release", id_)[0] == 0
+    assert post.queued[1].envelope == b"Fann-@x-@[]\0Ts\xffe@example.net\0\0"
+    assert len(post.queued) == 2
+
+
+def test_to_another_address(post: Post) -> None:
+    """With the original sender; the audit says to whom and why."""
+    (id_,) = post.kept(HOLD)
+    code, told = post.run("release", id_, "--to", "admin@example.org", "--why", "to look")
+    assert code == 0
+    assert told == f"released {id_} to admin@example.org instead; to look\n"
+    assert post.queued[0].envelope == b"Fann-@x-@[]\0Tadmin@example.org\0\0"
+    assert "to admin@example.org instead; to look" in post.run("audit", id_)[1]
+    assert post.run("release", id_, "--to", "")[0] == 2
+
+
+def test_many(post: Post) -> None:
+    """More than one is asked for; --yes answers; one that is gone keeps none of the others."""
+    ids = post.kept(*several(3))
+    code, told = post.run("release", *ids)
+    assert code == 1
+    assert "release 3 messages?" in told
+    assert post.queued == []
+    post.run("delete", ids[1])
+    code, told = post.run("release", "--yes", *ids)
+    assert code == 1
+    assert f"{ids[1]}: not released: it is deleted already" in told
+    assert [one.message for one in post.queued] == [
+        b"Subject: 0\n\nbody\n",
+        b"Subject: 2\n\nbody\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said", "state"),
+    [
+        ({"FAKE_QUEUE_EXIT": "71"}, 3, "ended with 71", "held"),
+        ({"FAKE_QUEUE_EXIT": "31"}, 1, "ended with 31", "held"),
+        ({"FAKE_QUEUE_EXIT": "61"}, 3, "started without NO_NEW_PRIVS?", "held"),
+        ({"FAKE_QUEUE_SIGNAL": "9"}, 3, "it may have gone out all the same", "releasing"),
+    ],
+    ids=["later", "never", "no privileges", "killed"],
+)
+def test_what_is_not_queued(
+    how: dict[str, str], code: int, said: str, state: str, post: Post
+) -> None:
+    """It is told, and what is known not to have gone out is held as before."""
+    (id_,) = post.kept(HOLD)
+    post.behaves(**how)
+    ended, told = post.run("release", id_)
+    assert ended == code
+    assert said in told
+    assert "released 0" not in told
+    assert post.states() == [[state, state]]
+    assert post.queued == []
+
+
+@pytest.mark.parametrize(
+    ("class_", "words", "given", "is_warned", "goes"),
+    [
+        ("spam", (), None, True, False),
+        ("spam", (), b"n\n", True, False),
+        ("spam", (), b"y\n", True, True),
+        ("spam", ("--yes",), None, True, True),
+        ("virus", (), None, False, True),
+    ],
+    ids=["nobody says yes", "no", "yes", "--yes", "known when it came"],
+)
+def test_what_got_worse(
+    class_: str,
+    words: tuple[str, ...],
+    given: bytes | None,
+    is_warned: bool,
+    goes: bool,
+    post: Post,
+) -> None:
+    """What today's engines find, and did not then, is warned of, and waits for a yes."""
+    (id_,) = post.kept(Hold(octets=b"Subject: x\n\n" + EICAR + b"\n", more={"class": class_}))
+    code, told = post.run("release", id_, *words, given=given)
+    assert ("warning: today's engines find Eicar_Test_String" in told) == is_warned
+    assert code == (0 if goes else 1)
+    assert len(post.queued) == goes
+    assert post.states() == [["released" if goes else "held"] * 2]
+
+
+def test_no_engine_can_look(post: Post) -> None:
+    """Engines that do not answer are a warning, and rules with mistakes are one, too."""
+    post.desk.settings(
+        program=str(post.desk.folder / "wrapper"),
+        virus='engines = ["clamav"]\n[virus.clamav]\nservers = ["unix:/nonexistent/clamd"]',
+    )
+    (id_,) = post.kept(HOLD)
+    code, told = post.run("release", id_)
+    assert code == 1, told
+    assert "warning: no engine could look at it today" in told
+    post.desk.policy("nonsense")
+    code, told = post.run("release", id_)
+    assert code == 1
+    assert "warning: it was not scanned again" in told
+    assert post.run("release", id_, "--yes")[0] == 0
+    assert len(post.queued) == 1
+
+
+def test_nobody_may(post: Post) -> None:
+    """A rule's word stands, whatever is said here."""
+    (id_,) = post.kept(replace(HOLD, more={"release": "nobody"}))
+    code, told = post.run("release", id_, "--yes")
+    assert code == 1
+    assert 'release = "nobody"' in told
+    assert post.queued == []
+
+
+def test_octets_that_are_gone(post: Post) -> None:
+    """A message that is damaged is told, and not claimed."""
+    (id_,) = post.kept(HOLD)
+    (post.desk.folder / "quarantine" / f"{HOLD.digest}.eml").unlink()
+    code, told = post.run("release", id_)
+    assert code == 1
+    assert "not released: " in told
+    assert post.states() == [["held", "held"]]
+
+
+def test_delete(post: Post) -> None:
+    """For one recipient, then for all: then it is gone, and cannot be deleted again."""
+    (id_,) = post.kept(HOLD)
+    code, told = post.run("delete", id_, "--recipient", "joe@example.com")
+    assert (code, told) == (0, f"deleted {id_}; still held for s\u00ffe@example.net\n")
+    assert post.run("delete", id_) == (0, f"deleted {id_}\n")
+    assert not list((post.desk.folder / "quarantine").glob("*.eml*"))
+    code, told = post.run("delete", id_)
+    assert code == 1
+    assert "not deleted: " in told
+
+
+@pytest.mark.parametrize("state", ["released", "held"])
+def test_resolve(state: str, post: Post) -> None:
+    """A person who has looked into the log says what became of a release that was cut off."""
+    (id_,) = post.kept(HOLD)
+    assert post.run("resolve", id_, "--as", state)[0] == 1, "nobody releases it"
+    with Store.open(post.quarantine) as store:
+        store.move(store.find(id_), None, State.RELEASING, by=Who(name="ann", via="x@gone:1:1"))
+    assert post.run("release", id_)[0] == 1
+    assert post.run("delete", id_)[0] == 1
+    code, told = post.run("resolve", id_, "--as", state, "--why", "the log says so")
+    assert (code, told) == (0, f"{id_} is {state}\n")
+    assert post.states() == [[state, state]]
+    assert "the log says so" in post.run("audit", id_)[1]
+    assert post.queued == []
+
+
+def test_a_release_at_work_is_not_resolved(post: Post) -> None:
+    """As long as somebody is at it, nobody can say how it ended."""
+    (id_,) = post.kept(HOLD)
+    with Store.open(post.quarantine) as store:
+        store.move(store.find(id_), None, State.RELEASING, by=Who.here("test"))
+    code, told = post.run("resolve", id_, "--as", "held")
+    assert code == 1
+    assert "at work" in told
