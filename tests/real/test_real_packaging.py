@@ -113,6 +113,9 @@ def test_wheel(built: Path) -> None:
     share = f"qscanner-{qscanner.__version__}.data/data/share/qscanner/"
     docs = shipped("docs/*.md", "docs/*.toml")
     wanted = docs | shipped("policies/*.*", "policies/lists/*.txt", "service/**/*")
+    templates = shipped("qscanner/templates/*/*.txt")
+    assert templates <= names
+    wanted |= {each.replace("qscanner/templates", "notices") for each in templates}
     assert {name.removeprefix(share) for name in names if name.startswith(share)} == wanted
     assert shipped("qscanner/**/*.py") <= names
     assert {"qscanner/py.typed", "qscanner/checks/test-strings.yar"} <= names
