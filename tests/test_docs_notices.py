@@ -42,7 +42,7 @@ def test_the_settings_load(tmp_path: Path) -> None:
 
 def test_the_copied_templates_are_right(tmp_path: Path) -> None:
     """After the cp of the page, here from a clone, nothing is wrong."""
-    shutil.copytree(ROOT / "notices" / "en", tmp_path / "en")
+    shutil.copytree(ROOT / "qscanner" / "templates" / "en", tmp_path / "en")
     notices = Settings().notices
     own = type(notices)(templates=os.fspath(tmp_path))
     assert letters.problems(own) == []
