@@ -75,21 +75,28 @@ def run(content: bytes, options: Options, pipe: int, parent: int) -> NoReturn:
     """Be the child, and send frames to the pipe. `parent` is its pid."""
     try:
         gc.disable()
-        _confine(parent)
+        _confine(parent, pipe)
         _Reader(library(), content, options, pipe).run()
     finally:
         os._exit(0)
 
 
-def _confine(parent: int) -> None:
-    """Die with the parent, leave no core, say nothing; computing too long kills (setitimer(2))."""
+def _confine(parent: int, pipe: int) -> None:
+    """Die with the parent, leave no core, say nothing; computing too long kills (setitimer(2)).
+
+    Every descriptor but the pipe is closed: what corrupts this process reaches nobody else.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     faulthandler.disable()
     nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 2)  # where libc says that memory is corrupt
+    for fd in (0, 1, 2):  # on 2 libc would say that memory is corrupt
+        if fd != pipe:
+            os.dup2(nothing, fd)
+    os.closerange(3, pipe)
+    os.closerange(max(pipe + 1, 3), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
