@@ -189,11 +189,13 @@ class _Reader:
             text = f"policy.dir: no folder {settings.policy.dir}: make it, or say where it is"
             self._problem(("policy", "dir"), text)
         virus, spam = settings.virus, settings.spam
-        for table, words, is_used in (
-            ("virus", virus.command.program, "command" in virus.engines),
-            ("spam", spam.command.program, spam.scorer == "command"),
+        for path, words, is_used in (
+            (("virus", "command", "program"), virus.command.program, "command" in virus.engines),
+            (("spam", "command", "program"), spam.command.program, spam.scorer == "command"),
+            (("spam", "learn", "spam"), spam.learn.spam, False),
+            (("spam", "learn", "ham"), spam.learn.ham, False),
         ):
-            self._look_at_program((table, "command", "program"), words, is_used=is_used)
+            self._look_at_program(path, words, is_used=is_used)
         if ("virus", "yara", "rules") in self._wrong:
             return
         for number, file in enumerate(settings.virus.yara.rules):

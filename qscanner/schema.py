@@ -33,16 +33,23 @@ PATHS = {
     "policy.dir",
     "quarantine.dir",
     "quarantine.password_file",
+    "spam.rspamd.password_file",
     "notices.templates",
     "archive.maildir",
 }
-WORDS = {"virus.command.program", "spam.command.program"}  # of a command: one may stand twice
+WORDS = {
+    "virus.command.program",
+    "spam.command.program",
+    "spam.learn.spam",
+    "spam.learn.ham",
+}  # of a command: one may stand twice
 CHOICES: dict[str, tuple[str, ...]] = {
     "queue.daemon_away": ("scan", "defer"),
     "virus.engines": ("clamav", "yara", "command"),
     "virus.on_failure": ("defer", "accept", "quarantine"),
     "spam.scorer": ("none", "spamd", "rspamd", "command"),
     "spam.on_failure": ("defer", "accept", "quarantine"),
+    "digest.classes": ("virus", "banned", "spam", "unscannable", "policy"),
     "log.to": ("stderr", "syslog"),
 }
 # Lowest and highest, as an admin writes them. The manual names them in the same words.
@@ -75,11 +82,15 @@ RANGES = {
     "virus.command.unscannable": ("0", "255"),
     "quarantine.room": ("0 B", "64000 GiB"),
     "quarantine.history": ("0 s", "36500 d"),
+    "quarantine.expire_every": ("0 s", "7 d"),
     "quarantine.keep.virus": ("0 s", "36500 d"),
     "quarantine.keep.banned": ("0 s", "36500 d"),
     "quarantine.keep.spam": ("0 s", "36500 d"),
     "quarantine.keep.unscannable": ("0 s", "36500 d"),
     "quarantine.keep.policy": ("0 s", "36500 d"),
+    "spam.learn.within": ("100 ms", "599 s"),
+    "history.keep": ("0 s", "36500 d"),
+    "history.counts": ("0 s", "36500 d"),
     "notices.per_hour": ("1", "1000000"),
     "notices.per_address": ("1", "1000000"),
     "notices.alarm_after": ("1 s", "7 d"),
@@ -93,6 +104,7 @@ _MAY_BE_EMPTY = {
     "daemon.metrics",
     "quarantine.database",
     "quarantine.password_file",
+    "spam.rspamd.password_file",
     "virus.command.name",
     "spam.spamd.user",
     "auth.authserv_id",
@@ -106,6 +118,8 @@ _REPLY_CHANNEL = re.compile("auto|none|[2-9]:(?:82|88)")
 _USER = re.compile("[A-Za-z0-9._=+@-]{1,100}")
 _HOST = re.compile("[A-Za-z0-9._-]{0,255}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_DOMAIN = re.compile(r"@[A-Za-z0-9.-]{1,255}")
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 _LANGUAGE = re.compile("[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*")
 _WITH_PASSWORD = re.compile("[^/?#]*:[^/?#]*@")
 _MAX_SOCKET_OCTETS = 107  # unix(7): sun_path has 108 with its NUL
@@ -158,7 +172,7 @@ def text(dotted: str, value: object, *, folder: str) -> str:
         raise ValueError("may not hold a control character")
     if dotted in CHOICES and value not in CHOICES[dotted]:
         raise ValueError(f"unknown value {expected(value, CHOICES[dotted])}")
-    if dotted.endswith(".servers") and dotted not in _TEXT_CHECKS:
+    if dotted.endswith((".servers", ".controllers")) and dotted not in _TEXT_CHECKS:
         servers.parse(value)
     if dotted in PATHS and value:
         value = os.path.normpath(os.path.join(folder, value))
@@ -221,6 +235,16 @@ def _address(value: str) -> None:
         raise ValueError(f'"{value}" is no address like "postmaster@example.org"')
 
 
+def _addresses(value: str) -> None:
+    if not (_ADDRESS.fullmatch(value) or _DOMAIN.fullmatch(value)):
+        raise ValueError(f'"{value}" is no address, nor "@example.org" for all of a domain')
+
+
+def _time_of_day(value: str) -> None:
+    if not _TIME.fullmatch(value):
+        raise ValueError(f'"{value}" is no time of day like "07:00"')
+
+
 def _language(value: str) -> None:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f'"{value}" is no language like "en" or "pt-BR"')
@@ -252,5 +276,7 @@ _TEXT_CHECKS: dict[str, Callable[[str], None]] = {
     "notices.admin": _address,
     "notices.from_address": _address,
     "notices.language": _language,
+    "digest.to": _addresses,
+    "digest.at": _time_of_day,
     "archive.address": _address,
 }

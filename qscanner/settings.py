@@ -107,6 +107,8 @@ class Rspamd:
     within: float = 60.0
     max: int = 50 * MIB  # larger is not scored
     threshold: int = 0  # called spam from this score on; 0: as rspamd says
+    controllers: tuple[str, ...] = ("tcp:127.0.0.1:11334",)  # who is told what is spam
+    password_file: str = ""  # of the controllers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,15 @@ class SpamCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learn:
+    """[spam.learn]: who learns from a review. (): the scorer itself, where it can."""
+
+    spam: tuple[str, ...] = ()  # a program that takes a message on stdin, and its arguments
+    ham: tuple[str, ...] = ()
+    within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spam:
     """[spam]"""
 
@@ -128,6 +139,7 @@ class Spam:
     spamd: Spamd = field(default_factory=Spamd)
     rspamd: Rspamd = field(default_factory=Rspamd)
     command: SpamCommand = field(default_factory=SpamCommand)
+    learn: Learn = field(default_factory=Learn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +180,7 @@ class Quarantine:
     password_file: str = ""
     room: int = 0  # octets of all held messages; 0: as many as come
     history: float = 7_776_000.0  # how long is remembered what is not kept any more; 0: for ever
+    expire_every: float = 3600.0  # by the daemon; 0: never by itself
     keep: Keep = field(default_factory=Keep)
 
 
@@ -182,6 +195,24 @@ class Notices:
     per_hour: int = 200  # addresses told in all
     per_address: int = 10  # letters to one address in an hour
     alarm_after: float = 900.0  # mail put off for a dead scanner for so long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """[digest]: regular letters about what is held, and was not told before."""
+
+    to: tuple[str, ...] = ()  # addresses and @domains: those of them for whom mail is held
+    admin: bool = False  # one of all that is held, to [notices] admin
+    at: tuple[str, ...] = ("07:00",)  # local times of day
+    classes: tuple[str, ...] = ("banned", "spam", "unscannable", "policy")  # told to recipients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """[history]: facts of every message, for `qscanner log` and `stats`. No texts of messages."""
+
+    keep: float = 2_592_000.0  # of each message; 0: nothing is written down
+    counts: float = 63_072_000.0  # numbers by the hour, which name nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,5 +244,7 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     quarantine: Quarantine = field(default_factory=Quarantine)
     notices: Notices = field(default_factory=Notices)
+    digest: Digest = field(default_factory=Digest)
+    history: History = field(default_factory=History)
     archive: Archive = field(default_factory=Archive)
     log: Log = field(default_factory=Log)

@@ -74,7 +74,8 @@ def _as_json(each: Audited) -> dict[str, Any]:
         "digest": each.digest,
         "recipient": each.address,
         "before": each.before.value if each.before else None,
-        "after": each.after.value,
+        "after": each.after.value if each.after else None,
+        "did": each.did,
         "by": each.by,
         "via": each.via,
         "why": each.why,
@@ -83,12 +84,13 @@ def _as_json(each: Audited) -> dict[str, Any]:
 
 def _line(each: Audited) -> str:
     before = f"{each.before.value} -> " if each.before else ""
+    did = f"{before}{each.after.value}" if each.after else each.did
     by = f"by {each.by} ({each.via})" if each.via else f"by {each.by}" if each.by else ""
     pieces = (
         at(each.at),
         each.digest[:SHORT],
         each.address,
-        f"{before}{each.after.value}",
+        did,
         by,
         each.why,
     )

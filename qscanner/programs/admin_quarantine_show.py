@@ -38,7 +38,7 @@ from qscanner.settings import Settings
 from qscanner.store.words import WHOLE, Held, OctetsGone
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
-    from qscanner.store.rows import Record
+    from qscanner.store.columns import Record
     from qscanner.store.store import Store
 
 _PIECE = 1 << 20

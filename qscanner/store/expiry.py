@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from qscanner.settings import Quarantine
 from qscanner.store import search
+from qscanner.store.columns import open_bits
 from qscanner.store.home import Home, Progress
-from qscanner.store.rows import BATCH, open_bits
+from qscanner.store.rows import BATCH
 from qscanner.store.tables import audit, message, recipient, rule, words
 from qscanner.store.words import Class, Held, Moved, State, Who
 

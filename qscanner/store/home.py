@@ -14,8 +14,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from qscanner.spool import Message
+from qscanner.store.columns import Record
 from qscanner.store.lists import Lists
-from qscanner.store.rows import Record
 from qscanner.store.words import Event
 
 Progress = Callable[[int, int], None]  # how many are done, of how many

@@ -29,7 +29,17 @@ from qscanner.intake import as_ours, write_all
 from qscanner.outcomes import Later, OutOfTime
 from qscanner.quarantine import given_to_owner
 from qscanner.spool import sync_folder, write_durably
-from qscanner.store.words import Arrived, Entry, Event, Gone, Listed, Moved, State, Unlisted
+from qscanner.store.words import (
+    Arrived,
+    Entry,
+    Event,
+    Gone,
+    Listed,
+    Moved,
+    Noted,
+    State,
+    Unlisted,
+)
 
 NAME = "journal"
 _PIECE = 1 << 20  # octets that are read at a time
@@ -42,6 +52,7 @@ _KINDS: dict[str, type[Any]] = {
     "gone": Gone,
     "listed": Listed,
     "unlisted": Unlisted,
+    "noted": Noted,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
 

@@ -19,11 +19,12 @@ from qscanner.intake import as_ours, write_all
 from qscanner.quarantine import given_to_owner
 from qscanner.spool import Message, write_durably
 from qscanner.store import files, lists, rows
+from qscanner.store.columns import Record, open_bits
 from qscanner.store.database import Database, sqlite
 from qscanner.store.home import Progress, silent
 from qscanner.store.journal import Journal
 from qscanner.store.tables import audit, entry, known, message, recipient, rule, words
-from qscanner.store.words import Arrived, Event, Gone, Listed, Moved, Unlisted
+from qscanner.store.words import Arrived, Event, Gone, Listed, Moved, Noted, Unlisted
 
 INDEX = "index.sqlite"
 _READ_TO, _NUMBER = "journal", "journal-number"  # facts about what the index has read
@@ -124,7 +125,7 @@ class Local:
             self._follow(connection)
             self._write_lists(connection)
 
-    def record_of(self, digest: str) -> rows.Record | None:
+    def record_of(self, digest: str) -> Record | None:
         """Give what is known of a message."""
         return files.record(self.folder, digest)
 
@@ -171,7 +172,7 @@ class Local:
 
             def is_kept(event: Event) -> bool:
                 match event:
-                    case Moved() | Arrived():
+                    case Moved() | Arrived() | Noted():
                         return event.digest in here
                     case Gone():
                         return not here.isdisjoint(event.digests)
@@ -232,7 +233,7 @@ class _Read:
 
 def _needed(connection: Connection, digests: Sequence[str]) -> set[str]:
     asked = select(message.c.digest).where(
-        message.c.digest.in_(digests), message.c.states.op("&")(rows.open_bits()) != 0
+        message.c.digest.in_(digests), message.c.states.op("&")(open_bits()) != 0
     )
     return set(connection.execute(asked).scalars())
 

@@ -6,36 +6,38 @@ Ends       with the rows changed; raises nothing of its own. An event that says 
 Careful    whoever moves a recipient has looked before, in the same transaction: here is no judge.
 """
 
-import calendar
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from qscanner.store.columns import (
+    Record,
+    clean,
+    recipients_of,
+    row_of,
+    rules_of,
+    since_of,
+    words_of,
+)
 from qscanner.store.tables import audit, entry, message, recipient, rule, words
 from qscanner.store.words import (
-    OPEN,
     WHOLE,
     Arrived,
-    Class,
     Entry,
     Event,
     Gone,
     Listed,
     Moved,
+    Noted,
     State,
     Unlisted,
 )
 
-Record = Mapping[str, Any]
 Records = Callable[[str], Record | None]
 BATCH = 400  # rows at a time: SQLite had 999 parameters in a statement once
-_CUT = 500  # characters of a text
-_WORDS = 4000
 _HELD_AGAIN = "it came again"
 _COMES_BACK = (State.DELETED, State.EXPIRED)
-_BANNED = frozenset({"name", "archive", "office", "pdf", "rtf", "html", "svg"})
 
 
 def apply(connection: Connection, events: Iterable[Event | None], records: Records) -> None:
@@ -51,9 +53,11 @@ def apply(connection: Connection, events: Iterable[Event | None], records: Recor
             case Gone():
                 _go(connection, event)
             case Listed():
-                write_entry(connection, event.entry)
+                _list(connection, event.entry)
             case Unlisted():
-                connection.execute(delete(entry).where(entry.c.id == event.id))
+                _unlist(connection, event)
+            case Noted():
+                _note(connection, event.digest, event.did, event)
             case None:
                 pass
     _carry_out(connection, waiting, records)
@@ -200,6 +204,7 @@ def _audit_lines(moved: Moved) -> list[dict[str, Any]]:
         "by": clean(moved.by),
         "via": clean(moved.via),
         "why": clean(moved.why),
+        "did": "",
     }
     each = zip(moved.places, moved.addresses, moved.before, strict=True)
     return [
@@ -227,6 +232,32 @@ def _go(connection: Connection, gone: Gone) -> None:
         )
 
 
+def _note(connection: Connection, digest: str, did: str, event: Noted | Unlisted) -> None:
+    """Write down what was done that is no change of a state."""
+    _did(
+        connection, digest=digest, did=did, at=event.at, by=event.by, via=event.via, why=event.why
+    )
+
+
+def _did(connection: Connection, *, digest: str, did: str, at: float, **said: str) -> None:
+    line = {"place": WHOLE, "address": "", "before": None, "after": "", "did": clean(did)}
+    told = {name: clean(text) for name, text in said.items()}
+    connection.execute(insert(audit).values(digest=digest, at=at, **line, **told))
+
+
+def _list(connection: Connection, one: Entry) -> None:
+    write_entry(connection, one)
+    name, _, via = one.by.partition(" ")
+    _did(connection, digest="", did=one.told, at=one.at, by=name, via=via, why=one.why)
+
+
+def _unlist(connection: Connection, event: Unlisted) -> None:
+    found = connection.execute(select(entry).where(entry.c.id == event.id)).first()
+    if found is not None:
+        _note(connection, "", f"took back: {Entry(**found._mapping).told}", event)
+    connection.execute(delete(entry).where(entry.c.id == event.id))
+
+
 def write_entry(connection: Connection, one: Entry) -> None:
     """Write an entry of the lists, in the place of one with its id."""
     connection.execute(delete(entry).where(entry.c.id == one.id))
@@ -242,130 +273,3 @@ def write_entry(connection: Connection, one: Entry) -> None:
             at=one.at,
         )
     )
-
-
-# What a record says, as columns. Records are ours, but a disk may be damaged: what is odd is "".
-
-
-def row_of(digest: str, event: Arrived, record: Record) -> dict[str, Any]:
-    """Give the columns of a message."""
-    envelope = _table(record.get("envelope"))
-    sender, subject = clean(envelope.get("sender")), clean(record.get("subject"))
-    why = clean(record.get("why"))
-    found = ",".join(dict.fromkeys(findings_of(record)))
-    score, octets = record.get("score"), record.get("octets")
-    return {
-        "digest": digest,
-        "log_id": clean(record.get("id"))[:64],
-        "since": since_of(record, event),
-        "states": State.HELD.bit,
-        "class": class_of(record).value,
-        "sender": sender,
-        "sender_key": sender.lower(),
-        "sender_domain": domain_of(sender),
-        "subject": subject,
-        "score": float(score) if isinstance(score, int | float) else None,
-        "octets": octets if isinstance(octets, int) else 0,
-        "why": why,
-        "action": clean(record.get("action"))[:16],
-        "release": (clean(record.get("release")) or "admin")[:16],
-        "rules": ",".join(rules_of(record)),
-        "findings": clean(found, most=_WORDS),
-        "ip": clean(_table(record.get("client")).get("ip")),
-        "is_gone": False,
-    }
-
-
-def words_of(record: Record) -> str:
-    """Give what a search for text looks through."""
-    envelope = _table(record.get("envelope"))
-    told = (record.get("subject"), envelope.get("sender"), record.get("why"))
-    to = [each["address"] for each in recipients_of(record)[:BATCH]]
-    return " ".join([*map(clean, told), *to]).lower()[:_WORDS]
-
-
-def recipients_of(record: Record) -> list[dict[str, Any]]:
-    """Give the columns of those who did not get it, and whose copy this is.
-
-    Those for whom it is held or refused, or who got it without some parts; where there are none,
-    those for whom it is discarded: a rule asked to keep it. Where it has no recipients, the
-    message as a whole.
-    """
-    to = _table(record.get("envelope")).get("recipients")
-    to = [_table(each) for each in to] if isinstance(to, list) else []
-    first = ("quarantine", "reject", *(("accept",) if record.get("stripped") else ()))
-    for actions in (first, ("discard",)):
-        found = [
-            {
-                "place": place,
-                "address": clean(each.get("address")),
-                "address_key": clean(each.get("address")).lower(),
-                "domain": domain_of(clean(each.get("address"))),
-                "state": State.HELD.value,
-            }
-            for place, each in enumerate(to)
-            if each.get("action") in actions
-        ]
-        if found:
-            return found
-    whole = {"place": WHOLE, "address": "", "address_key": "", "domain": ""}
-    return [{**whole, "state": State.HELD.value}]
-
-
-def class_of(record: Record) -> Class:
-    """Give the class a record names; for those of the first version, what its findings say."""
-    named = record.get("class")
-    if named in {each.value for each in Class}:
-        return Class(named)
-    found, rules = findings_of(record), rules_of(record)
-    if any("infected" in name or "virus" in name for name in rules):
-        return Class.VIRUS
-    if any(each.startswith("unscannable.") for each in found):
-        return Class.UNSCANNABLE
-    if any("spam" in name or name == "gtube" for name in rules):
-        return Class.SPAM
-    if any(each.partition(".")[0] in _BANNED for each in found):
-        return Class.BANNED
-    return Class.POLICY
-
-
-def rules_of(record: Record) -> list[str]:
-    """Give the rules that decided."""
-    rules = record.get("rules")
-    return [clean(each).replace(",", " ") for each in rules] if isinstance(rules, list) else []
-
-
-def findings_of(record: Record) -> list[str]:
-    """Give the ids of the findings."""
-    found = record.get("findings")
-    return [clean(_table(each).get("id")) for each in found] if isinstance(found, list) else []
-
-
-def since_of(record: Record, event: Arrived) -> float:
-    """Give when it was kept, in seconds since 1970."""
-    try:
-        return calendar.timegm(time.strptime(str(record.get("kept_at")), "%Y-%m-%dT%H:%M:%SZ"))
-    except (ValueError, OverflowError):
-        return event.at
-
-
-def domain_of(address: str) -> str:
-    """Give what stands behind the last @ of an address, in lower case."""
-    return address.rpartition("@")[2].lower() if "@" in address else ""
-
-
-def clean(text: object, *, most: int = _CUT) -> str:
-    """Give text that both databases can hold: without NUL and surrogates, and cut."""
-    if not isinstance(text, str):
-        return ""
-    text = text[:most].replace("\0", "\ufffd")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def open_bits() -> int:
-    """Give the bits of the states that need the octets."""
-    return sum(state.bit for state in OPEN)
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

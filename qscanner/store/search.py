@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from qscanner.store.rows import domain_of
+from qscanner.store.columns import domain_of
 from qscanner.store.tables import audit, message, recipient, rule, words
 from qscanner.store.words import (
     SHORT,
@@ -116,10 +116,11 @@ def audited(connection: Connection, digest: str | None) -> Iterator[Audited]:
             place=row.place,
             address=row.address,
             before=State(row.before) if row.before else None,
-            after=State(row.after),
+            after=State(row.after) if row.after else None,
             by=row.by,
             via=row.via,
             why=row.why,
+            did=row.did,
         )
 
 

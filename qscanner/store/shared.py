@@ -22,6 +22,7 @@ from qscanner.outcomes import Unusable
 from qscanner.settings import Quarantine
 from qscanner.spool import Message
 from qscanner.store import rows
+from qscanner.store.columns import Record, open_bits
 from qscanner.store.database import Database, postgresql
 from qscanner.store.lists import Lists
 from qscanner.store.tables import body, entry, message
@@ -60,7 +61,7 @@ class Shared:
             version = self.database.number(connection, _LISTS) or 0
             self.database.set_number(connection, _LISTS, version + 1)
 
-    def record_of(self, digest: str) -> rows.Record | None:
+    def record_of(self, digest: str) -> Record | None:
         """Give what is known of a message."""
         with self.reading() as connection:
             return _records(connection)(digest)
@@ -80,7 +81,7 @@ class Shared:
     def remove(self, digests: Sequence[str]) -> int:
         """Remove the octets of those that nobody needs any more; give how many were removed."""
         asked = select(message.c.digest).where(
-            message.c.digest.in_(digests), message.c.states.op("&")(rows.open_bits()) == 0
+            message.c.digest.in_(digests), message.c.states.op("&")(open_bits()) == 0
         )
         with self.writing() as connection:
             for digest in sorted(digests):
@@ -154,8 +155,8 @@ def _lock(connection: Connection, digest: str) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
-def _records(connection: Connection) -> Callable[[str], rows.Record | None]:
-    def record(digest: str) -> rows.Record | None:
+def _records(connection: Connection) -> Callable[[str], Record | None]:
+    def record(digest: str) -> Record | None:
         text = connection.execute(select(body.c.record).where(body.c.digest == digest)).scalar()
         found = json.loads(text) if text else None
         return found if isinstance(found, dict) else None

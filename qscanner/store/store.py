@@ -23,11 +23,11 @@ from qscanner.settings import Quarantine
 from qscanner.spool import Message
 from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
+from qscanner.store.columns import Record
 from qscanner.store.expiry import Expired
 from qscanner.store.home import Home, Progress, silent
 from qscanner.store.lists import Lists
 from qscanner.store.local import Local
-from qscanner.store.rows import Record
 from qscanner.store.shared import Shared
 from qscanner.store.tables import entry
 from qscanner.store.words import (
@@ -39,6 +39,7 @@ from qscanner.store.words import (
     Held,
     Listed,
     Moved,
+    Noted,
     NotSo,
     OctetsGone,
     Recipient,
@@ -206,6 +207,7 @@ class Store:
         """
         message = self.message(held)
         try:
+            self._raw(held)  # a damaged record is seen before anything is claimed
             claimed = self.move(held, recipients, State.RELEASING, by=by, why=why)
             mine = tuple(one for one in claimed.of(State.RELEASING) if one.claim == by)
             if recipients is not None:
@@ -221,6 +223,12 @@ class Store:
             return self.move(held, mine, State.RELEASED, by=by, why=why)
         finally:
             message.close()
+
+    def note(self, held: Held, did: str, *, by: Who, why: str = "") -> None:
+        """Write into the audit what was done with a message that changes no state of it."""
+        event = Noted(at=time.time(), digest=held.digest, did=did, by=by.name, via=by.via, why=why)
+        with self._home.writing() as connection:
+            self._home.write(connection, event)
 
     # Keeping in order
 
@@ -273,12 +281,12 @@ class Store:
             self._home.write(connection, Listed(entry=made))
         return made
 
-    def remove_entry(self, id: str, *, by: Who) -> None:
+    def remove_entry(self, id: str, *, by: Who, why: str = "") -> None:
         """Take an entry back. Raises Unknown."""
         with self._home.writing() as connection:
             if connection.execute(select(entry.c.id).where(entry.c.id == id)).scalar() is None:
                 raise Unknown(f"no entry {id}")
-            gone = Unlisted(at=time.time(), id=id, by=by.name, via=by.via)
+            gone = Unlisted(at=time.time(), id=id, by=by.name, via=by.via, why=why)
             self._home.write(connection, gone)
 
     def entries(self) -> list[Entry]:

@@ -10,8 +10,10 @@ import enum
 import getpass
 import os
 import socket
+import time
 from dataclasses import dataclass, field
 
+_MINUTE = "%Y-%m-%d %H:%M"
 SHORT = 12  # hex digits of a digest that are shown; more where two begin alike
 WHOLE = -1  # the place of "the message as a whole": it has no recipients
 
@@ -171,17 +173,22 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """One line of what was done: to whom, from which state to which, by whom and why."""
+    """One line of what was done: to whom, from which state to which, by whom and why.
+
+    Or, where `did` says so, something else than a change of state: `after` is None then. Where it
+    is about no message but about lists, `digest` is "".
+    """
 
     at: float
     digest: str
     place: int
     address: str
     before: State | None
-    after: State
+    after: State | None
     by: str
     via: str
     why: str
+    did: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +206,17 @@ class Entry:
     why: str
     by: str
     at: float
+
+    @property
+    def told(self) -> str:
+        """Give what it says, in words."""
+        doing = "allowed" if self.is_allowed else "blocked"
+        until = (
+            ""
+            if self.until is None
+            else f" until {time.strftime(_MINUTE, time.localtime(self.until))}"
+        )
+        return f"{doing} {self.sender} for {self.recipient or 'all'}{until}"
 
 
 # What happens, in the order in which it happened: the journal's lines, and what rows.py applies.
@@ -251,9 +269,22 @@ class Unlisted:
     id: str
     by: str
     via: str
+    why: str = ""
 
 
-Event = Arrived | Moved | Gone | Listed | Unlisted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something was done with a message that changes no state: what, in words of ours."""
+
+    at: float
+    digest: str
+    did: str
+    by: str
+    via: str
+    why: str
+
+
+Event = Arrived | Moved | Gone | Listed | Unlisted | Noted
 
 
 class StoreError(Exception):

@@ -99,7 +99,9 @@ spamd.servers = ["tcp:spam.example.org:783"]
 spamd.within  = "0.5 min"
 spamd.max     = "1.5 MB"
 spamd.user    = "recipient"
-rspamd        = { servers = ["unix:/r"], within = "4 s", max = "2 MB", threshold = 6 }
+rspamd        = { servers = ["unix:/r"], within = "4 s", max = "2 MB", threshold = 6, \
+controllers = ["unix:/c"], password_file = "rspamd" }
+learn         = { spam = ["/bin/true", "-"], ham = ["/bin/true", "+"], within = "6 s" }
 command       = { program = ["/bin/true"], within = "5 s", max = "3 MB" }
 [auth]
 authserv_id = "mx.example.org"
@@ -115,6 +117,7 @@ database      = "postgresql://qscanner@db/held"
 password_file = "secret"
 room          = "10 GiB"
 history       = "1 d"
+expire_every  = "2 h"
 [quarantine.keep]
 virus       = "1 d"
 banned      = "2 d"
@@ -129,6 +132,14 @@ language     = "de"
 per_hour     = 5
 per_address  = 3
 alarm_after  = "1 h"
+[digest]
+to      = ["@example.org", "joe@example.com"]
+admin   = true
+at      = ["06:30", "18:00"]
+classes = ["spam"]
+[history]
+keep   = "0 s"
+counts = "1 d"
 [archive]
 maildir = "../all"
 address = "all@example.org"
@@ -163,7 +174,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert settings.spam.relay_clients
     assert settings.auth.servers == ("127.0.0.1", "[::1]:5353")
     assert (settings.auth.within, settings.auth.max) == (3.0, 1_000_000)
-    assert settings.spam.rspamd.threshold == 6
+    assert settings.spam.rspamd.password_file == f"{folder}/rspamd"
+    assert settings.spam.learn.ham == ("/bin/true", "+")
+    assert settings.digest.at == ("06:30", "18:00")
+    assert settings.history.keep == 0.0
     assert settings.virus.command.program == ("/bin/sh", "-c", "-c")
     assert settings.virus.command.infected == (5, 6)
     assert settings.policy.dir == f"{folder}/mine"
@@ -174,6 +188,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert settings.notices.templates == f"{folder}/texts"
     assert settings.notices.alarm_after == 3600.0
     assert settings.archive.maildir == f"{tmp_path}/all"
+    assert_nothing_is_left_out(settings)
+
+
+def assert_nothing_is_left_out(settings: Any) -> None:
     unchanged = {key for key in keys() if value_of(settings, key) == value_of(Settings(), key)}
     assert unchanged == set()
 

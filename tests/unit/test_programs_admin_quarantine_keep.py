@@ -59,6 +59,7 @@ def test_audit(desk: Desk) -> None:
         "recipient": "sue@example.net",
         "before": "held",
         "after": "deleted",
+        "did": "",
         "by": "",
         "via": "",
         "why": "",
