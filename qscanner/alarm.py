@@ -1,11 +1,12 @@
 """The alarm: the admin is told that no virus scanner answers for long, and that it is over.
 
-Called by  injector, which hears of it from attendant.
+Called by  programs.daemon (Outage), which tells the injector (Alarm) by way of attendant.
 Ends       with letters; raises nothing.
 Careful    it remembers nothing of what was sent: letters about the same time are the same ones,
            and the outbox knows them.
 """
 
+import time
 from dataclasses import dataclass
 
 from qscanner import outbox
@@ -13,6 +14,23 @@ from qscanner.outbox import Kind, Letter
 from qscanner.settings import Settings
 
 _SECONDS_A_MINUTE = 60
+
+
+class Outage:
+    """The dispatcher's side: since when no scanner answers, and until when, as it goes."""
+
+    def __init__(self) -> None:
+        self._from = 0.0  # seconds since 1970: the latest time of a dead scanner
+        self._until = 0.0  # 0: still
+
+    def word(self, dead_s: float) -> bytes:
+        """Give what the injector has to know; `dead_s`: for how long no scanner answers now."""
+        is_known = self._from and not self._until
+        if dead_s and not is_known:
+            self._from, self._until = time.time() - dead_s, 0.0
+        elif not dead_s and is_known:
+            self._until = time.time()
+        return b"dead %d %d" % (int(self._from), int(self._until))
 
 
 @dataclass(kw_only=True)

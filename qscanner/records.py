@@ -67,8 +67,16 @@ def beside(path: str) -> Past | None:
         return None
     try:
         with open(stem + RECORD, "rb") as file:
-            return _past(json.loads(file.read(MAX_OCTETS)))
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            return past(json.loads(file.read(MAX_OCTETS)))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def past(record: Any) -> Past | None:
+    """Give what a record says, None where it is none."""
+    try:
+        return _past(record)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     except QScannerError:  # the envelope
         return None

@@ -79,7 +79,7 @@ ROWS = (
     {"inject", "looking", "quarantine", "qmailqueue", "warm"},
     {"archive", "injector", "notices"},
     {"store"},
-    {"handover", "rehearsal", "replaying"},
+    {"clerk", "handover", "rehearsal", "replaying"},
     {"inprocess", "worker"},
     {"programs"},
 )

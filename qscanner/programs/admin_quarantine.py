@@ -11,7 +11,9 @@ from qscanner.programs import admin_quarantine_keep
 from qscanner.programs.admin_options import config_option
 from qscanner.programs.admin_quarantine_list import list_
 from qscanner.programs.admin_quarantine_release import delete, release, resolve
+from qscanner.programs.admin_quarantine_rescan import rescan
 from qscanner.programs.admin_quarantine_review import review
+from qscanner.programs.admin_quarantine_senders import allow, block, senders, unlist
 from qscanner.programs.admin_quarantine_show import show
 
 
@@ -29,8 +31,13 @@ for each in (
     show,
     release,
     delete,
+    rescan,
     resolve,
     review,
+    allow,
+    block,
+    senders,
+    unlist,
     admin_quarantine_keep.audit,
     admin_quarantine_keep.expire,
     admin_quarantine_keep.verify,

@@ -14,9 +14,10 @@ import click
 from rich.cells import cell_len
 
 from qscanner.programs.admin_options import config_option, counted, echo_json, json_option
-from qscanner.programs.admin_quarantine_store import moment, opened, short_at, utc
+from qscanner.programs.admin_quarantine_filter import Asked, filter_options
+from qscanner.programs.admin_quarantine_store import opened, short_at, utc
 from qscanner.programs.admin_tree import Screen
-from qscanner.store.words import WHOLE, Class, Filter, Held, State
+from qscanner.store.words import WHOLE, Class, Held, State
 
 _SHOWN = 50
 _GAP = 2
@@ -33,36 +34,17 @@ _COLOURS = {
 @click.command("list")
 @config_option
 @json_option
-@click.option(
-    "--since",
-    metavar="TIME",
-    callback=moment,
-    help='Held at or after: "2h" ago, "2026-11-23 14:00".',
-)
-@click.option("--until", metavar="TIME", callback=moment, help="Held before.")
-@click.option("--to", "recipient", metavar="A", help="For this address, or @domain.")
-@click.option("--from", "sender", metavar="A", help="From this address, or @domain.")
-@click.option("--domain", metavar="D", help="From or for this domain.")
-@click.option("--rule", metavar="ID", help="One of the rules that decided.")
-@click.option("--class", "class_", type=click.Choice([each.value for each in Class]), help="Why.")
-@click.option("--state", type=click.Choice([each.value for each in State]), help="What became.")
-@click.option("--score", type=float, metavar="N", help="The scorer said at least so much.")
-@click.option("--text", metavar="TEXT", help="In subject, sender, recipients or reason.")
+@filter_options(has_state=True)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many; 0: all.")
 @click.option("--oldest-first", "is_oldest_first", is_flag=True, help="Else the newest are first.")
-def list_(
-    *, is_json: bool, limit: int | None, class_: str | None, state: str | None, **asked: Any
-) -> None:
+def list_(*, is_json: bool, limit: int | None, is_oldest_first: bool, asked: Asked) -> None:
     """List held messages, and what became of them.
 
     Without --limit the table shows 50, and --json all.
     """
     most = (None if is_json else _SHOWN) if limit is None else limit or None
-    wanted = Filter(
-        class_=Class(class_) if class_ else None,
-        state=State(state) if state else None,
-        limit=None if most is None else most + 1,
-        **asked,
+    wanted = asked.filter(
+        limit=None if most is None else most + 1, is_oldest_first=is_oldest_first
     )
     with opened() as store:
         found = store.search(wanted)
@@ -72,7 +54,7 @@ def list_(
             return
         shown = list(found)
     if not shown:
-        click.echo("nothing is held that is so" if _asks(asked, class_, state) else "nothing held")
+        click.echo("nothing held" if asked.is_empty else "nothing is held that is so")
         return
     is_cut = most is not None and len(shown) > most
     for line in _lines(shown[:most], Screen.here()):
@@ -81,10 +63,6 @@ def list_(
         click.echo(
             f"{counted(len(shown) - 1, 'message')}, and there are more: --limit 0 shows all"
         )
-
-
-def _asks(asked: dict[str, Any], class_: str | None, state: str | None) -> bool:
-    return bool(class_ or state or any(asked.values()))
 
 
 def as_json(held: Held) -> dict[str, Any]:

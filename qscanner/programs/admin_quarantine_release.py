@@ -8,45 +8,40 @@ Careful    what goes out are the octets as they came, in the envelope as it came
            added, no rule is asked. Scanners are, before: what got worse goes out only on a yes.
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from qscanner import looking
-from qscanner.bench import Bench
-from qscanner.codec.envelope import Decoder
 from qscanner.codec.text import for_terminal
 from qscanner.inject import NotQueued, inject
-from qscanner.model import Client, Facts, Outcome
-from qscanner.outcomes import QScannerError, Unusable
 from qscanner.programs.admin_options import Exit, config_option, settings
+from qscanner.programs.admin_quarantine_filter import (
+    Asked,
+    Chosen,
+    filter_options,
+    ids_or_filter,
+    meant,
+)
 from qscanner.programs.admin_quarantine_store import (
-    Bar,
     agreed,
-    all_chosen,
     complain,
     complete_id,
     confirmed,
     found,
     here,
-    ids_argument,
     opened,
     recipient_option,
     why_option,
     yes_option,
 )
+from qscanner.programs.admin_quarantine_today import looked_at
 from qscanner.programs.admin_scan import envelope_of
-from qscanner.report import Mail
-from qscanner.settings import Settings
 from qscanner.spool import Message
 from qscanner.store.words import (
     WHOLE,
-    Class,
     Held,
     Recipient,
     State,
@@ -79,7 +74,8 @@ class Wish:
 @click.option("--to", metavar="A", multiple=True, help="To A instead; may be repeated.")
 @why_option
 @yes_option
-@ids_argument
+@filter_options(has_to=False)
+@ids_or_filter
 @click.pass_context
 def release(  # noqa: PLR0913 - what the command line says
     context: click.Context,
@@ -90,12 +86,13 @@ def release(  # noqa: PLR0913 - what the command line says
     to: tuple[str, ...],
     why: str,
     is_yes: bool,
+    asked: Asked,
 ) -> None:
-    """Deliver held messages, as they came.
+    """Deliver held messages, as they came: those named, or all that a filter finds.
 
     They go to those for whom they are held. Today's scanners are asked first, but no rule: a
     release is never held again. With --to it goes to other addresses, and counts as released for
-    the recipients all the same.
+    the recipients all the same. What a filter finds is not released where scanners warn: name it.
     """
     others = envelope_of("", to).recipients if to else ()
     if not all(others):
@@ -104,12 +101,25 @@ def release(  # noqa: PLR0913 - what the command line says
     wish = Wish(to=others, why=said, is_yes=is_yes, by=here())
     chosen = settings()
     with opened(chosen) as store:
-        wanted = all_chosen(found(store, ids), recipients)
+        wanted = meant(store, ids, asked, recipients)
         confirmed(len(wanted), "release", is_yes=is_yes)
         worse = looked_at(store, [held for held, _ in wanted], chosen)
+        if not ids:
+            told_of(wanted, worse)
+            wanted = [each for each in wanted if each[0].digest not in worse]
         send = partial(send_with, chosen.queue.program)
         ends = [release_one(store, held, these, worse, wish, send) for held, these in wanted]
-    context.exit(max(ends))
+    context.exit(max(ends, default=Exit.FINE) or (Exit.FOUND if worse and not ids else Exit.FINE))
+
+
+def told_of(wanted: Chosen, worse: dict[str, str]) -> None:
+    """Tell what a filter found: how many, and which of them are left as they are."""
+    if not wanted:
+        click.echo("nothing is held that is so")
+    for held, _ in wanted:
+        if held.digest in worse:
+            complain(f"{held.id}: not released: {worse[held.digest]}")
+            complain(f"  to release it all the same: qscanner quarantine release {held.id}")
 
 
 def send_with(program: str, message: Message, envelope: bytes) -> None:
@@ -178,75 +188,15 @@ def _named(names: Sequence[str]) -> str:
     return (f"{shown} and {more} more" if more > 0 else shown) or "nobody"
 
 
-def looked_at(store: "Store", held: Sequence[Held], chosen: Settings) -> dict[str, str]:
-    """Give what today's scanners say that is worse than when each came, by digest."""
-    these = [each for each in held if each.of(State.HELD)]
-    try:
-        bench = replace(Bench.of(chosen), policy=looking.no_rules(needs_texts=False), auth=None)
-    except Unusable as error:
-        text = f"it was not scanned again: {str(error).splitlines()[0]}"
-        return dict.fromkeys((each.digest for each in these), text)
-    worse: dict[str, str] = {}
-    with Bar("scanning") as bar:
-        for done, each in enumerate(these, 1):
-            text = _worse(store, each, bench)
-            if text:
-                worse[each.digest] = text
-            if len(these) > 1:
-                bar(done, len(these))
-    return worse
-
-
-def _worse(store: "Store", held: Held, bench: Bench) -> str:
-    """Scan one message; give what got worse, "" where nothing did."""
-    try:
-        decoder = Decoder()
-        decoder.feed(store.envelope(held, held.recipients))
-        message = store.message(held)
-    except StoreError:
-        return ""  # store.release() says it
-    try:
-        mail = Mail(
-            message=message, envelope=decoder.finish(), client=Client(uid=os.getuid()), pid=0
-        )
-        facts = looking.facts(mail, bench, within_s=bench.settings.limits.time)
-    except QScannerError as error:
-        return f"it could not be scanned today: {error}"
-    finally:
-        with contextlib.suppress(BufferError):
-            message.close()
-    return "; ".join(_news(facts, held.class_))
-
-
-def _news(facts: Facts, class_: Class) -> list[str]:
-    said = list[str]()
-    virus, spam = facts.virus, facts.spam
-    if virus is not None and class_ is not Class.VIRUS:
-        match virus.outcome:
-            case Outcome.FOUND:
-                said.append(f"today's engines find {', '.join(virus.names) or virus.detail}")
-            case Outcome.UNAVAILABLE:
-                said.append(f"no engine could look at it today: {virus.detail}")
-            case Outcome.UNSCANNABLE if class_ is not Class.UNSCANNABLE:
-                said.append(f"today's engines cannot look into it: {virus.detail}")
-            case Outcome.UNSCANNABLE | Outcome.CLEAN:
-                pass
-    if spam is not None and spam.outcome is Outcome.FOUND and class_ not in _SCORED:
-        said.append(f"the spam scorer says {spam.score.score if spam.score else 'spam'} today")
-    return said
-
-
-_SCORED = (Class.SPAM, Class.VIRUS)  # a review has seen as much already, or worse
-
-
 @click.command("delete")
 @config_option
 @recipient_option
 @why_option
 @yes_option
-@ids_argument
+@filter_options()
+@ids_or_filter
 @click.pass_context
-def delete(
+def delete(  # noqa: PLR0913 - what the command line says
     context: click.Context,
     /,
     ids: tuple[str, ...],
@@ -254,23 +204,33 @@ def delete(
     recipients: tuple[str, ...],
     why: str,
     is_yes: bool,
+    asked: Asked,
 ) -> None:
-    """Delete held messages. What is deleted for all its recipients is removed."""
-    end, by = Exit.FINE, here()
+    """Delete held messages: those named, or all that a filter finds.
+
+    What is deleted for all its recipients is removed.
+    """
+    by = here()
     with opened() as store:
-        wanted = all_chosen(found(store, ids), recipients)
+        wanted = meant(store, ids, asked, recipients)
+        if not wanted:
+            click.echo("nothing is held that is so")
         confirmed(len(wanted), "delete", is_yes=is_yes)
-        for held, these in wanted:
-            try:
-                after = store.move(held, these, State.DELETED, by=by, why=why)
-            except StoreError as error:
-                complain(f"not deleted: {error}")
-                end = max(end, Exit.FOUND)
-                continue
-            left = [one.address for one in after.of(State.HELD)]
-            also = f"; still held for {_named(left)}" if left else ""
-            click.echo(for_terminal(f"deleted {held.id}{also}"))
-    context.exit(end)
+        ends = [delete_one(store, held, these, by=by, why=why) for held, these in wanted]
+    context.exit(max(ends, default=Exit.FINE))
+
+
+def delete_one(store: "Store", held: Held, these: _Chosen, *, by: Who, why: str) -> Exit:
+    """Delete one message and tell it; or tell why not."""
+    try:
+        after = store.move(held, these, State.DELETED, by=by, why=why)
+    except StoreError as error:
+        complain(f"not deleted: {error}")
+        return Exit.FOUND
+    left = [one.address for one in after.of(State.HELD)]
+    also = f"; still held for {_named(left)}" if left else ""
+    click.echo(for_terminal(f"deleted {held.id}{also}"))
+    return Exit.FINE
 
 
 @click.command("resolve")

@@ -14,9 +14,10 @@ import click
 
 from qscanner.codec.text import for_terminal
 from qscanner.programs.admin_options import Exit, config_option, counted, settings
-from qscanner.programs.admin_quarantine_release import Wish, looked_at, release_one, send_with
+from qscanner.programs.admin_quarantine_release import Wish, release_one, send_with
 from qscanner.programs.admin_quarantine_show import drawn, facts_of
 from qscanner.programs.admin_quarantine_store import complain, here, opened
+from qscanner.programs.admin_quarantine_today import looked_at
 from qscanner.settings import Settings
 from qscanner.store.words import Class, Filter, Held, OctetsGone, State, StoreError, Who
 

@@ -197,7 +197,7 @@ def utc(seconds: float) -> str:
 
 
 def moment(_: click.Context, option: click.Parameter, value: str | None) -> float | None:
-    """Take "2 h" or "3d" (so long ago), or a date with or without a time (ISO 8601).
+    """Take "2 h" or "3d" (so long ago), "14:00" (today), or a date, maybe with a time (ISO 8601).
 
     For the callback of an option: it gives seconds since 1970. Raises BadParameter.
     """
@@ -206,11 +206,15 @@ def moment(_: click.Context, option: click.Parameter, value: str | None) -> floa
     now = datetime.datetime.now(tz=datetime.UTC)
     with contextlib.suppress(ValueError):
         return now.timestamp() - units.seconds(re.sub(r"(?<=[0-9]) ?m$", " min", value))
+    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", value):
+        value = f"{now.astimezone():%Y-%m-%d} {value:0>5}"
     try:
         return datetime.datetime.fromisoformat(value).astimezone().timestamp()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            for_terminal(f'"{value}" is no time like "2h", "3d" (ago), "2026-11-23 14:00"'),
+            for_terminal(
+                f'"{value}" is no time like "2h", "3d" (ago), "14:00", "2026-11-23 14:00"'
+            ),
             param=option,
         ) from error
 

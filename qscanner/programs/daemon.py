@@ -1,7 +1,7 @@
 """qscannerd, the resident scanner: in the foreground, logs to stderr, needs no root.
 
-Called by  daemontools, s6, runit, systemd; it forks its workers, and the injector where there is
-           something to send.
+Called by  daemontools, s6, runit, systemd; it forks its workers, the injector where there is
+           something to send, and the clerk where there are books to keep.
 Ends       0 when drained after SIGTERM; 2 where settings or policies cannot be used at the start.
 Careful    SIGHUP swaps settings and policies all or nothing: a mistake is logged with its place,
            and the old ones stay in force. A change of a list file swaps the lists, and nothing
@@ -22,8 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from qscanner import __version__, config, fingerprint, injector, notify, rehearsal
-from qscanner.attendant import Attendant
+from qscanner import __version__, clerk, config, fingerprint, injector, notify, rehearsal
+from qscanner.alarm import Outage
+from qscanner.attendant import CLERK, INJECTOR, Attendant
 from qscanner.bench import Bench
 from qscanner.changes import EVERY_S, Changes
 from qscanner.codec.status import Load
@@ -43,7 +44,7 @@ _OWN_FDS = 100  # descriptors that are not for clients: workers, metrics, files
 _FDS_A_WORKER = 2
 _MANY_FDS = 1 << 20  # fs.nr_open of proc(5), by default
 _USAGE_ERROR = 2
-_LETTER_S = 5.0  # for one that is being sent when we end
+_LETTER_S = 5.0  # for a letter that is being sent when we end, and a batch of the clerk's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,11 @@ class Daemon:
             load=self._load,
             health=self._bench.known.health,
         )
-        self._attendant = Attendant(self._fork_injector, self._log, self._metrics)
+        self._outage = Outage()
+        self._injector, self._clerk = (
+            Attendant(name, fork, self._log, self._metrics)
+            for name, fork in ((INJECTOR, self._fork_injector), (CLERK, self._fork_clerk))
+        )
         self._ledger = self._opened_ledger()
         self._said_full_at = -math.inf
 
@@ -123,14 +128,21 @@ class Daemon:
         while not dispatcher.is_drained:
             dispatcher.turn(within_s=_TURN_S)
             self._look_at_files()
-            self._attendant.look(dead_s=self._metrics.dead_s(), is_needed=self._has_letters)
+            self._look_after_the_others()
             if self._reload:
                 why, self._reload = self._reload, ""
                 self._take_new_settings(why)
             self._stop()
         dispatcher.dismiss()
-        self._attendant.stop(within_s=_LETTER_S)
+        for each in (self._clerk, self._injector):
+            each.stop(within_s=_LETTER_S)
         self._log.write({"event": "stopped"})
+
+    def _look_after_the_others(self) -> None:
+        """Have injector and clerk run."""
+        word = self._outage.word(self._metrics.dead_s())
+        self._injector.look(is_needed=self._has_letters, word=word)
+        self._clerk.look(is_needed=lambda: clerk.is_needed(self._settings))
 
     def _stop(self) -> None:
         """Do what SIGTERM asks for, and a second one."""
@@ -251,8 +263,9 @@ class Daemon:
         self._bench = bench
         if self._ledger:
             self._ledger.bound(_bound(bench.settings))
-        self._log = self._attendant.log = Log(bench.settings.log.to)
-        self._attendant.renew()
+        self._log = self._injector.log = self._clerk.log = Log(bench.settings.log.to)
+        for each in (self._injector, self._clerk):
+            each.renew()
         warm(bench, self._log, is_worker=False)
         _freeze()
         self._dispatcher.health = bench.known.health
@@ -275,6 +288,12 @@ class Daemon:
             injector.serve(theirs, self._settings, self._log)
 
         return self._forked(serve, "injector")
+
+    def _fork_clerk(self) -> tuple[int, socket.socket]:
+        def serve(theirs: socket.socket) -> None:
+            clerk.serve(theirs, self._settings, self._log)
+
+        return self._forked(serve, "clerk")
 
     def _forked(
         self, serve: Callable[[socket.socket], None], what: str

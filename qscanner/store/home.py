@@ -58,6 +58,9 @@ class Home(Protocol):
     def strays(self) -> Iterator[tuple[str, str]]:
         """Give what is there that the index does not know, or nobody can use: name and words."""
 
+    def publish(self) -> None:
+        """Have the file of the lists, which scans read, say what the database says."""
+
     def lists(self) -> Lists:
         """Give who is allowed and blocked."""
 

@@ -8,23 +8,22 @@ Careful    the line is the deed: whoever is killed behind it has done it, before
 """
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, delete, select
 
-from qscanner.intake import as_ours, write_all
+from qscanner.intake import as_ours
 from qscanner.quarantine import given_to_owner
-from qscanner.spool import Message, write_durably
-from qscanner.store import files, lists, rows
+from qscanner.spool import Message
+from qscanner.store import files, lists, lists_file, rows
 from qscanner.store.columns import Record, open_bits
 from qscanner.store.database import Database, sqlite
 from qscanner.store.home import Progress, silent
 from qscanner.store.journal import Journal
 from qscanner.store.tables import audit, entry, known, message, recipient, rule, words
-from qscanner.store.words import Arrived, Event, Gone, Listed, Moved, Noted, Unlisted
+from qscanner.store.words import Arrived, Entry, Event, Gone, Listed, Moved, Noted, Unlisted
 
 INDEX = "index.sqlite"
 _READ_TO, _NUMBER = "journal", "journal-number"  # facts about what the index has read
@@ -204,16 +203,13 @@ class Local:
         """Give who is allowed and blocked, for those who ask for each message."""
         return lists.Lists.of_folder(self.folder)
 
+    def publish(self) -> None:
+        """Do nothing: whoever follows the journal writes the file of the lists."""
+
     def _write_lists(self, connection: Connection) -> None:
         """Write what is allowed and blocked where policy looks: a file of its own."""
-        found = [dict(row._mapping) for row in connection.execute(select(entry))]
-        octets = json.dumps({"entries": found}).encode("ascii")
-
-        def write(fd: int) -> None:
-            given_to_owner(fd, self.folder)
-            write_all(fd, octets)
-
-        write_durably(self.folder, lists.NAME, write)
+        found = connection.execute(select(entry))
+        lists_file.write(self.folder, [Entry(**row._mapping) for row in found])
 
 
 class _Read:

@@ -10,6 +10,7 @@ Careful    the same transaction locks, looks and changes: a message by an adviso
 import contextlib
 import functools
 import json
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from qscanner import quarantine
 from qscanner.outcomes import Unusable
 from qscanner.settings import Quarantine
 from qscanner.spool import Message
-from qscanner.store import rows
+from qscanner.store import lists_file, rows
 from qscanner.store.columns import Record, open_bits
 from qscanner.store.database import Database, postgresql
 from qscanner.store.lists import Lists
@@ -37,6 +38,8 @@ class Shared:
 
     def __init__(self, settings: Quarantine) -> None:
         self.database = Database(postgresql(settings.database, _password(settings)))
+        self._folder = settings.dir
+        self._published = -1  # the version of the lists in the file
 
     def close(self) -> None:
         """Give back the connections."""
@@ -111,6 +114,21 @@ class Shared:
         raise Unusable(
             "with PostgreSQL there is no index to rebuild: the database is all there is"
         )
+
+    def publish(self) -> None:
+        """Write the file of the lists in the folder of this host, where that is there.
+
+        A scan reads the file: it never waits for the database.
+        """
+        if not os.path.isdir(self._folder):
+            return
+        with self.reading() as connection:
+            version = self.database.number(connection, _LISTS) or 0
+            if version == self._published:
+                return
+            found = [Entry(**row._mapping) for row in connection.execute(select(entry))]
+        lists_file.write(self._folder, found)
+        self._published = version
 
     def lists(self) -> Lists:
         """Give who is allowed and blocked, for those who ask for each message."""

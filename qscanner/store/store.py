@@ -10,6 +10,7 @@ Careful    a release is a claim first (releasing), then the queue program, then 
 """
 
 import base64
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from sqlalchemy import select
 
 from qscanner.codec import envelope
 from qscanner.inject import NotQueued
+from qscanner.outcomes import QScannerError
 from qscanner.settings import Quarantine
 from qscanner.spool import Message
 from qscanner.store import checking, expiry, search
@@ -145,13 +147,14 @@ class Store:
         return envelope.encode(sender, addresses)
 
     def _raw(self, held: Held) -> tuple[bytes, int]:
-        try:
-            raw = base64.b64decode(self.record(held)["envelope"]["octets"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise OctetsGone(f"the record of {held.id} has no envelope") from error
+        """Give the envelope as it came, and how many recipients it has. Raises OctetsGone."""
         decoder = envelope.Decoder()
-        decoder.feed(raw)
-        return raw, len(decoder.finish().recipients)
+        try:
+            raw = base64.b64decode(self.record(held)["envelope"]["octets"], validate=True)
+            decoder.feed(raw)
+            return raw, len(decoder.finish().recipients)
+        except (KeyError, TypeError, ValueError, QScannerError) as error:
+            raise OctetsGone(f"the record of {held.id} has no envelope") from error
 
     def audit(self, held: Held | None = None) -> Iterator[Audited]:
         """Give what was done with a message, or with all: in the order in which it was done."""
@@ -237,6 +240,12 @@ class Store:
         at = time.time() if now is None else now
         return expiry.expire(self._home, self._settings, at, by=by, progress=progress)
 
+    def follow(self) -> None:
+        """Bring index and lists up to what has happened, here or on other hosts."""
+        with self._home.reading():
+            pass
+        self._home.publish()
+
     def verify(self, *, progress: Progress = silent) -> Iterator[Problem]:
         """Give what is wrong, a problem at a time; every message is read."""
         return checking.verify(self._home, progress)
@@ -279,6 +288,7 @@ class Store:
                 at=time.time(),
             )
             self._home.write(connection, Listed(entry=made))
+        self._publish()
         return made
 
     def remove_entry(self, id: str, *, by: Who, why: str = "") -> None:
@@ -288,6 +298,12 @@ class Store:
                 raise Unknown(f"no entry {id}")
             gone = Unlisted(at=time.time(), id=id, by=by.name, via=by.via, why=why)
             self._home.write(connection, gone)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Have scans of this host know at once; who may not write there leaves it to the clerk."""
+        with contextlib.suppress(QScannerError):
+            self._home.publish()
 
     def entries(self) -> list[Entry]:
         """Give all entries, also those whose time is over."""

@@ -22,6 +22,7 @@ from tests.fakes import caller
 from tests.fakes.site import ROOT, Site
 
 LIMIT_S = 15.0
+_OTHERS = ("q-injector", "q-clerk")  # children that are no workers
 _PROGRAM = f"""
 import functools, os, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -80,7 +81,7 @@ class Resident:
 
     def workers(self) -> list[int]:
         """Give the process ids of the workers."""
-        return children(self.pid)
+        return [pid for pid in children(self.pid) if comm(pid) not in _OTHERS]
 
     def busy_worker(self) -> int:
         """Wait until a worker burns processor time over a message, and give its process id."""
@@ -134,6 +135,14 @@ def children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(each) for each in text.split() if _state(int(each)) not in ("Z", "X")]
+
+
+def comm(pid: int) -> str:
+    """Give the name of a process (proc(5), comm), "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
 
 
 def _state(pid: int) -> str:

@@ -33,7 +33,10 @@ time = "60 s"
 dir = "policies"
 [quarantine]
 dir = "quarantine"
+{books}
 """
+# No clerk beside the workers: a test that wants one says so with books="".
+_NO_BOOKS = 'expire_every = "0 s"\n[history]\nkeep = "0 s"'
 
 
 class Site:
@@ -76,11 +79,17 @@ class Site:
         limits: str = "",
         virus: str = 'engines = ["yara"]',
         spam: str = "",
+        books: str = _NO_BOOKS,
         program: str | None = None,
     ) -> None:
-        """Write the settings, each piece as lines of its table."""
+        """Write the settings, each piece as lines of its table; `books` is [quarantine]."""
         text = _SETTINGS.format(
-            program=program or self.program, queue=queue, limits=limits, virus=virus, spam=spam
+            program=program or self.program,
+            queue=queue,
+            limits=limits,
+            virus=virus,
+            spam=spam,
+            books=books,
         )
         self.file.write_text(text)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qscanner.alarm import Alarm
+from qscanner.alarm import Alarm, Outage
 from qscanner.outbox import Kind
 from qscanner.settings import Notices, Settings
 
@@ -47,3 +47,22 @@ def test_the_same_time_is_the_same_letter() -> None:
     assert first.values["then"] == "defer"
     (other,) = Alarm(dead_from=1001).letters(SETTINGS, now=3000)
     assert other.name != first.name
+
+
+def test_an_outage() -> None:
+    """Since when, that it is over, and since when again."""
+    outage = Outage()
+
+    def told(dead_s: float) -> list[int]:
+        return [int(each) for each in outage.word(dead_s).split()[1:]]
+
+    assert told(0.0) == [0, 0]
+    since, until = told(120.0)
+    assert since > 1_600_000_000
+    assert until == 0
+    assert told(121.0) == [since, 0]
+    assert told(0.0)[0] == since
+    assert told(0.0)[1] > since
+    again, until = told(5.0)
+    assert again > since
+    assert until == 0

@@ -1,4 +1,4 @@
-"""attendant: the injector runs where it is needed, and is missed when it dies."""
+"""attendant: a small process runs where it is needed, and is missed when it dies."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ class House:
         self.pids: list[int] = []
         self.theirs: list[socket.socket] = []
         self.is_full = False
-        self.one = Attendant(self.fork, self.log, self.log)
+        self.one = Attendant("injector", self.fork, self.log, self.log)
 
     def fork(self) -> tuple[int, socket.socket]:
         if self.is_full:
@@ -59,9 +59,9 @@ class House:
         self.look()
         return len(self.pids) == 2
 
-    def look(self, dead_s: float = 0.0, *, is_needed: bool = True) -> None:
+    def look(self, word: bytes = b"", *, is_needed: bool = True) -> None:
         self.one._next_at = 0.0  # as if the pause were over
-        self.one.look(dead_s=dead_s, is_needed=lambda: is_needed)
+        self.one.look(is_needed=lambda: is_needed, word=word)
 
 
 @pytest.fixture
@@ -112,26 +112,26 @@ def test_no_process_to_be_had(house: House, capfd: pytest.CaptureFixture[str]) -
     assert len(house.pids) == 1
 
 
-def _heard(house: House, at: int = -1) -> list[int]:
-    told = b""
-    while not told:
-        told = house.one._told
-    return [int(each) for each in told.split()[1:]]
+def test_a_word_is_told(house: House) -> None:
+    """Once, and to each that takes over."""
+    house.look(b"dead 1 0")
+    house.look(b"dead 1 0")
+    house.look(b"dead 1 2")
+    theirs = house.one._sock
+    assert theirs is not None
+    assert house.one._told == b"dead 1 2"
+    os.kill(house.pids[0], signal.SIGKILL)
+    house.one._told = b""
+    until(house.has_two, "there is another")
+    house.look(b"dead 1 2")
+    assert house.one._told == b"dead 1 2"
 
 
-def test_the_dead_are_told(house: House) -> None:
-    """Since when, that it is over, and since when again; once each."""
+def test_each_by_its_name(house: House) -> None:
+    """The clerk is missed as the clerk."""
+    house.one._name = attendant.CLERK
     house.look()
-    assert _heard(house) == [0, 0]
-    house.look(120.0)
-    since, until_ = _heard(house)
-    assert since > 1_600_000_000
-    assert until_ == 0
-    house.look(121.0)
-    assert _heard(house) == [since, 0]
-    house.look(0.0)
-    assert _heard(house)[0] == since
-    assert _heard(house)[1] > since
-    house.look(5.0)
-    assert _heard(house)[0] > since
-    assert _heard(house)[1] == 0
+    os.kill(house.pids[0], signal.SIGKILL)
+    until(house.has_two, "there is another")
+    assert house.log.events[0]["event"] == "clerk-died"
+    assert house.log.counted == ["clerk-died"]

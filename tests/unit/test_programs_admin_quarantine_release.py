@@ -1,65 +1,18 @@
 """programs.admin_quarantine_release: release, delete, resolve."""
 
-import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from qscanner.settings import Quarantine
 from qscanner.store.store import Store
 from qscanner.store.words import State, Who
-from tests.fakes import queue
-from tests.fakes.desk import Desk
 from tests.fakes.holds import Hold, several
 from tests.fakes.mails import EICAR
+from tests.fakes.posting import Post
 
 OCTETS = b"Received: x\nSubject: =?x?\r\n\n\0\xff.\nFrom \r\n\r\r\nno end of line"
 HOLD = Hold(octets=OCTETS, sender=b"ann-@x-@[]", to=(b"Joe@example.com", b"s\xffe@example.net"))
-
-
-class Post:
-    """An installation with the strict stand-in of qmail-queue."""
-
-    def __init__(self, folder: Path, program: Path) -> None:
-        self.desk = Desk(folder)
-        self.folder = folder / "queue"
-        self.folder.mkdir()
-        self._program = program
-        self._wrapper = folder / "wrapper"
-        self.behaves()
-        self.desk.settings(program=str(self._wrapper))
-        self.quarantine = Quarantine(dir=str(folder / "quarantine"))
-
-    def behaves(self, **how: str) -> None:
-        """Have the queue program behave so."""
-        given = {"FAKE_QUEUE_DIR": str(self.folder), **how}
-        words = " ".join(f"{key}={shlex.quote(value)}" for key, value in given.items())
-        self._wrapper.write_text(f"#!/bin/sh\n{words} exec {shlex.quote(str(self._program))}\n")
-        self._wrapper.chmod(0o755)
-
-    def kept(self, *holds: Hold) -> list[str]:
-        """Hold messages and give their ids."""
-        for hold in holds:
-            hold.keep(self.quarantine)
-        return [hold.digest[:12] for hold in holds]
-
-    def run(self, *words: str, given: bytes | None = None) -> tuple[int, str]:
-        """Run `qscanner quarantine`; give how it ended, and what it said."""
-        done = self.desk.run("quarantine", *words, given=given)
-        return done.exit_code, done.output
-
-    def states(self) -> list[Any]:
-        """Give the states of all recipients, a list for each message, oldest first."""
-        lines = self.run("list", "--json", "--oldest-first")[1].splitlines()
-        return [json.loads(line)["states"] for line in lines]
-
-    @property
-    def queued(self) -> list[queue.Queued]:
-        """Give what was queued."""
-        return queue.queued(self.folder)
 
 
 @pytest.fixture
@@ -253,3 +206,54 @@ def test_a_release_at_work_is_not_resolved(post: Post) -> None:
     code, told = post.run("resolve", id_, "--as", "held")
     assert code == 1
     assert "at work" in told
+
+
+def test_what_a_filter_finds(post: Post) -> None:
+    """All that is held and meant goes out, after a question; nobody else's copy does."""
+    holds = several(3)
+    holds[1] = replace(holds[1], rules=("big-zip",))
+    holds[2] = replace(holds[2], rules=("big-zip",), sender=b"eve@x.example")
+    post.kept(*holds)
+    code, told = post.run("release", "--rule", "big-zip", given=b"n\n")
+    assert (code, len(post.queued)) == (1, 0)
+    assert "release 2 messages?" in told
+    code, told = post.run("release", "--rule", "big-zip", "--recipient", "@example.net", "--yes")
+    assert (code, len(post.queued)) == (0, 2)
+    assert post.states() == [["held", "held"], ["held", "released"], ["held", "released"]]
+    code, told = post.run("release", "--rule", "big-zip", "--from", "@x.example", "--yes")
+    assert code == 0
+    assert post.queued[-1].envelope == b"Feve@x.example\0Tjoe@example.com\0\0"
+    assert post.run("release", "--rule", "nobodys") == (0, "nothing is held that is so\n")
+
+
+def test_a_filter_releases_nothing_that_got_worse(post: Post) -> None:
+    """Whoever says yes to many has looked at none: what scanners warn of waits to be named."""
+    good, bad = several(2)
+    bad = replace(bad, octets=b"Subject: x\n\n" + EICAR + b"\n")
+    (_, id_) = post.kept(good, bad)
+    code, told = post.run("release", "--rule", "spam", "--yes")
+    assert code == 1
+    assert f"qscanner quarantine release {id_}" in told
+    assert [one.message for one in post.queued] == [good.octets]
+
+
+def test_delete_what_a_filter_finds(post: Post) -> None:
+    """Only the copies that are meant."""
+    post.kept(*several(2))
+    code, told = post.run("delete", "--to", "joe@example.com", "--yes")
+    assert code == 0
+    assert told.count("still held for sue@example.net") == 2
+    assert post.run("delete", "--class", "virus")[1] == "nothing is held that is so\n"
+    assert post.run("delete", "--since", "1d", "abc")[0] == 2
+
+
+def test_a_damaged_record_is_not_claimed(post: Post) -> None:
+    """It stays held: nothing of it can be sent, and nobody has to resolve anything."""
+    (id_,) = post.kept(replace(HOLD, more={"subject": "x"}))
+    record = post.desk.folder / "quarantine" / f"{HOLD.digest}.json"
+    assert post.run("list")[0] == 0
+    record.write_text(record.read_text().replace('"octets": "', '"octets": "!'))
+    code, told = post.run("release", id_, "--yes")
+    assert code == 1
+    assert "not released" in told
+    assert post.states() == [["held", "held"]]
