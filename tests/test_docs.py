@@ -138,8 +138,10 @@ def test_exit_codes() -> None:
 
 def _commands(group: click.Group, names: tuple[str, ...]) -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
-    for name, each in group.commands.items():
-        path = (*names, name)
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        each, path = group.get_command(context, name), (*names, name)
+        assert each is not None
         if isinstance(each, click.Group):
             found |= _commands(each, path)
         else:

@@ -9,36 +9,31 @@ import platform
 import sys
 
 import click
-from rich.console import Console
-from rich.markdown import Markdown
 
 import qscanner
 from qscanner.codec.problems import expected
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import QScannerError
-from qscanner.programs import (
-    admin_client,
-    admin_manual,
-    admin_policy_explain,
-    admin_policy_replay,
-    admin_policy_test,
-)
-from qscanner.programs.admin_check import check
-from qscanner.programs.admin_emergency import command as emergency
-from qscanner.programs.admin_import import import_
-from qscanner.programs.admin_load import load
+from qscanner.programs import admin_client, admin_manual
+from qscanner.programs.admin_lazy import Lazy
 from qscanner.programs.admin_options import Exit, config_option
-from qscanner.programs.admin_policy import policy
-from qscanner.programs.admin_quarantine import command as quarantine
-from qscanner.programs.admin_scan import scan
 
+_OURS = "qscanner.programs."
+_COMMANDS = {
+    "check": f"{_OURS}admin_check:check",
+    "scan": f"{_OURS}admin_scan:scan",
+    "policy": f"{_OURS}admin_policy:policy",
+    "quarantine": f"{_OURS}admin_quarantine:command",
+    "emergency": f"{_OURS}admin_emergency:command",
+    "import": f"{_OURS}admin_import:import_",
+}
 _VERSION = (
     f"qscanner {qscanner.__version__} (Python {platform.python_version()}, "
     f"qscanner-queue {admin_client.kind(sys.argv[0])})"
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(qscanner.__version__, message=_VERSION)
 @config_option
 def command() -> None:
@@ -79,20 +74,12 @@ def help_(topic: str | None, *, where: bool) -> None:
 
 def _show(page: str) -> None:
     if sys.stdout.isatty():
+        from rich.console import Console  # for those who read, and nobody else
+        from rich.markdown import Markdown
+
         Console().print(Markdown(page))
     else:
         click.echo(page, nl=False)
-
-
-for each in (check, scan, policy, quarantine, emergency, import_):
-    command.add_command(each)
-for each in (
-    load,
-    admin_policy_test.test,
-    admin_policy_explain.command,
-    admin_policy_replay.command,
-):
-    policy.add_command(each)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from qscanner.policy.alignment import unverified
 from qscanner.policy.read import load
 from qscanner.policy.rules import Policy
 from qscanner.policy.warn import warnings
+from qscanner.programs.admin_lazy import Lazy
 from qscanner.programs.admin_options import (
     Exit,
     config_option,
@@ -24,8 +25,16 @@ from qscanner.programs.admin_options import (
 )
 from qscanner.settings import Auth, Settings
 
+_OURS = "qscanner.programs."
+_COMMANDS = {
+    "load": f"{_OURS}admin_load:load",
+    "test": f"{_OURS}admin_policy_test:test",
+    "explain": f"{_OURS}admin_policy_explain:command",
+    "replay": f"{_OURS}admin_policy_replay:command",
+}
 
-@click.group()
+
+@click.group(cls=Lazy, lazy=_COMMANDS)
 @config_option
 def policy() -> None:
     """Look after the rules in the policies folder."""

@@ -45,7 +45,7 @@ from qscanner.programs.admin_scan import (
     looked,
     message_of,
 )
-from qscanner.programs.admin_tree import Screen
+from qscanner.programs.admin_screen import Screen
 from qscanner.records import Past
 from qscanner.report import Report
 

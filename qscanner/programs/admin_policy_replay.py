@@ -40,7 +40,7 @@ from qscanner.programs.admin_options import (
 )
 from qscanner.programs.admin_report import COLOURS
 from qscanner.programs.admin_scan import client_of, envelope_of, message_of
-from qscanner.programs.admin_tree import Screen
+from qscanner.programs.admin_screen import Screen
 from qscanner.replaying import Compared, Rules, compared, paths
 from qscanner.settings import Settings
 

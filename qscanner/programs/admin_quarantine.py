@@ -7,40 +7,33 @@ Ends       as its subcommands do: 0 fine, 1 something could not be done, 2 asked
 
 import click
 
-from qscanner.programs import admin_quarantine_keep
+from qscanner.programs.admin_lazy import Lazy
 from qscanner.programs.admin_options import config_option
-from qscanner.programs.admin_quarantine_list import list_
-from qscanner.programs.admin_quarantine_release import delete, release, resolve
-from qscanner.programs.admin_quarantine_rescan import rescan
-from qscanner.programs.admin_quarantine_review import review
-from qscanner.programs.admin_quarantine_senders import allow, block, senders, unlist
-from qscanner.programs.admin_quarantine_show import show
+
+_OURS = "qscanner.programs.admin_quarantine_"
+_COMMANDS = {
+    "list": f"{_OURS}list:list_",
+    "show": f"{_OURS}show:show",
+    "release": f"{_OURS}release:release",
+    "delete": f"{_OURS}release:delete",
+    "rescan": f"{_OURS}rescan:rescan",
+    "resolve": f"{_OURS}release:resolve",
+    "review": f"{_OURS}review:review",
+    "allow": f"{_OURS}senders:allow",
+    "block": f"{_OURS}senders:block",
+    "senders": f"{_OURS}senders:senders",
+    "unlist": f"{_OURS}senders:unlist",
+    "audit": f"{_OURS}keep:audit",
+    "expire": f"{_OURS}keep:expire",
+    "verify": f"{_OURS}keep:verify",
+    "rebuild": f"{_OURS}keep:rebuild",
+}
 
 
-@click.group("quarantine")
+@click.group("quarantine", cls=Lazy, lazy=_COMMANDS)
 @config_option
 def command() -> None:
     """Look at held mail, release or delete it, and keep the store in order.
 
     ID is the beginning of a digest, as long as it is only one's, or the id in the log.
     """
-
-
-for each in (
-    list_,
-    show,
-    release,
-    delete,
-    rescan,
-    resolve,
-    review,
-    allow,
-    block,
-    senders,
-    unlist,
-    admin_quarantine_keep.audit,
-    admin_quarantine_keep.expire,
-    admin_quarantine_keep.verify,
-    admin_quarantine_keep.rebuild,
-):
-    command.add_command(each)

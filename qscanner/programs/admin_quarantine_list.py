@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from qscanner.programs.admin_options import config_option, counted, echo_json, json_option
 from qscanner.programs.admin_quarantine_filter import Asked, filter_options
 from qscanner.programs.admin_quarantine_store import opened, short_at, utc
-from qscanner.programs.admin_tree import Screen
+from qscanner.programs.admin_screen import Screen
 from qscanner.store.words import WHOLE, Class, Held, State
 
 _SHOWN = 50

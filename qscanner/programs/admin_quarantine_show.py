@@ -32,7 +32,7 @@ from qscanner.programs.admin_options import (
 )
 from qscanner.programs.admin_quarantine_list import as_json
 from qscanner.programs.admin_quarantine_store import at, complain, found, id_argument, opened
-from qscanner.programs.admin_tree import Screen
+from qscanner.programs.admin_screen import Screen
 from qscanner.report import Mail
 from qscanner.settings import Settings
 from qscanner.store.words import WHOLE, Held, OctetsGone

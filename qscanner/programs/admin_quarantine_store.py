@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from qscanner.codec import units
 from qscanner.codec.text import for_terminal
@@ -35,7 +33,9 @@ from qscanner.store.words import (
     Who,
 )
 
-if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
+if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store, rich for who waits for long
+    from rich.progress import Progress
+
     from qscanner.store.store import Store
 
 _OFFERED = 20  # ids, where nothing is typed yet
@@ -50,22 +50,14 @@ class Bar:
     def __init__(self, doing: str) -> None:
         self._doing = doing
         self._progress: Progress | None = None
-        self._task = TaskID(0)
 
     def __call__(self, done: int, total: int) -> None:
         """Show that so many of so many are done."""
         if not sys.stderr.isatty():
             return
         if self._progress is None:
-            self._progress = Progress(
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,  # else what is printed meanwhile lands on standard error
-                redirect_stderr=False,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task(self._doing, total=total)
-        self._progress.update(self._task, completed=done, total=total)
+            self._progress = _begun(self._doing, total)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
 
     def __enter__(self) -> "Bar":
         return self
@@ -78,6 +70,21 @@ class Bar:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+
+def _begun(doing: str, total: int) -> "Progress":
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = Progress(
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # else what is printed meanwhile lands on standard error
+        redirect_stderr=False,
+    )
+    progress.start()
+    progress.add_task(doing, total=total)
+    return progress
 
 
 @contextlib.contextmanager

@@ -39,7 +39,8 @@ from qscanner.programs.admin_options import (
     settings,
 )
 from qscanner.programs.admin_report import failed_as_json, failed_lines, report_lines
-from qscanner.programs.admin_tree import Screen, tree_lines
+from qscanner.programs.admin_screen import Screen
+from qscanner.programs.admin_tree import tree_lines
 from qscanner.report import Mail, Report, as_json
 from qscanner.scan import scan as look
 from qscanner.spool import Message

@@ -7,74 +7,28 @@ Careful    names, paths and details are strangers' words: they pass for_terminal
            Of many parts those stay that a rule or a finding speaks of, and what they are in.
 """
 
-import os
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
-from qscanner.codec.text import for_terminal, printable
 from qscanner.model import Action, Facts, Finding, Part, Where
 from qscanner.policy.decide import matches
 from qscanner.policy.rules import Mode, Policy
 from qscanner.programs.admin_report import COLOURS, check_lines, verdict_lines
+from qscanner.programs.admin_screen import Screen
 from qscanner.report import Report
 
 _MAX_PARTS = 60  # of more, only the telling ones are drawn
 _MAX_NOTES = 20  # beside one part
-_MAX_CHARS = 400  # of one text, before it is folded or fitted
-_ESCAPE = 10  # octets of the longest escape for a character
 _MAX_NAMES = 4
 _MAX_KINDS_CELLS = 30
 _MIN_NAME_CELLS = 12
 _INDENTED = 10  # levels that are drawn; deeper ones are told by a number
-_NARROW, _WIDE, _PIPE = 50, 120, 80
 _COLUMN = 12  # where admin_report begins its texts
 _KILO = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Screen:
-    """What the lines are for: columns, and whether it shows more than ASCII."""
-
-    width: int = _PIPE
-    is_unicode: bool = False
-
-    @classmethod
-    def here(cls) -> "Screen":
-        """Give that of standard output: UTF-8 is believed of a terminal only."""
-        if not sys.stdout.isatty():
-            return cls()
-        width = shutil.get_terminal_size().columns
-        locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C")
-        is_unicode = "utf8" in locale.lower().replace("-", "")
-        return cls(
-            width=min(max(width, _NARROW), _WIDE),
-            is_unicode=is_unicode and sys.stdout.encoding.lower() == "utf-8",
-        )
-
-    def safe(self, text: str) -> str:
-        """Give strangers' words as they may be shown, of at most 400 characters."""
-        cut = text[:_MAX_CHARS] + ("..." if len(text) > _MAX_CHARS else "")
-        if self.is_unicode:
-            return for_terminal(cut)
-        return printable(cut, max_octets=len(cut) * _ESCAPE)
-
-    def fitted(self, text: str, cells: int) -> str:
-        """Give a safe text in so many columns: what is too long loses its middle, not its end."""
-        if cell_len(text) <= cells:
-            return text
-        dots = "…" if self.is_unicode else "..."
-        end = max(1, (cells - len(dots)) // 2)
-        tail = text
-        while cell_len(tail) > end:
-            tail = tail[1:]
-        head = set_cell_size(text, max(1, cells - len(dots) - end)).rstrip()
-        return head + dots + tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

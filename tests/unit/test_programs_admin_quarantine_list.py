@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from qscanner.programs import admin_quarantine_list
-from qscanner.programs.admin_tree import Screen
+from qscanner.programs.admin_screen import Screen
 from qscanner.settings import Quarantine
 from tests.fakes.desk import Desk
 from tests.fakes.holds import Hold, several

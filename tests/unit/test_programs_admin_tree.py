@@ -1,7 +1,6 @@
 """programs.admin_tree: one scanned message as a tree of parts."""
 
 import re
-import sys
 from pathlib import Path
 
 import click
@@ -22,7 +21,8 @@ from qscanner.model import (
     Where,
 )
 from qscanner.policy.read import load
-from qscanner.programs.admin_tree import Screen, tree_lines
+from qscanner.programs.admin_screen import Screen
+from qscanner.programs.admin_tree import tree_lines
 from qscanner.report import Report
 
 RULES = load(str(Path(__file__).resolve().parents[2] / "policies"))
@@ -202,31 +202,3 @@ def test_flags() -> None:
     """Encrypted and unreadable stand at the part."""
     line = drawn((Part(path="1", is_encrypted=True, is_unreadable=True),))[1]
     assert line.endswith("kind unknown  0 B  encrypted  unreadable")
-
-
-@pytest.mark.parametrize(
-    ("locale", "is_terminal", "is_unicode"),
-    [
-        ("C.UTF-8", True, True),
-        ("de_DE.utf8", True, True),
-        ("C", True, False),
-        ("de_DE.ISO-8859-1", True, False),
-        ("C.UTF-8", False, False),
-    ],
-    ids=["utf-8", "utf8", "C", "latin-1", "pipe"],
-)
-def test_screen(
-    monkeypatch: pytest.MonkeyPatch, locale: str, is_terminal: bool, is_unicode: bool
-) -> None:
-    """UTF-8 is believed of a terminal whose locale says so."""
-
-    class _Out:
-        encoding = "utf-8"
-
-        def isatty(self) -> bool:
-            return is_terminal
-
-    monkeypatch.setattr(sys, "stdout", _Out())
-    monkeypatch.setenv("LC_ALL", locale)
-    assert Screen.here().is_unicode is is_unicode
-    assert 50 <= Screen.here().width <= 120

@@ -1,0 +1,34 @@
+"""programs.admin_lazy: what is not called is not loaded, and all that is named is there."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from qscanner.programs.admin import command
+
+
+def _all(group: click.Group) -> list[click.Command]:
+    context = click.Context(group)
+    found = [group.get_command(context, name) for name in group.list_commands(context)]
+    below = [one for each in found if isinstance(each, click.Group) for one in _all(each)]
+    return [each for each in (*found, *below) if each is not None]
+
+
+def test_all_that_is_named_is_there() -> None:
+    """Under its own name."""
+    assert len(_all(command)) > 20
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        assert found.name == name
+    assert command.get_command(context, "nonsense") is None
+
+
+@pytest.mark.parametrize("heavy", ["sqlalchemy", "qscanner.importers", "rich.markdown", "alembic"])
+def test_what_is_not_called_is_not_loaded(heavy: str) -> None:
+    """The command alone loads neither database nor readers of old rules."""
+    code = f"import sys, qscanner.programs.admin; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
