@@ -1,4 +1,4 @@
-"""The screen that lines are for: how wide it is, what it shows, and strangers' words made safe for it.
+"""The screen that lines are for: how wide it is, what it shows, and strangers' words made safe.
 
 Called by  whatever prints tables and trees for people.
 Ends       never by itself.
