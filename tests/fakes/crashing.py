@@ -23,6 +23,7 @@ from qscanner.inject import NotQueued
 from qscanner.outcomes import QScannerError
 from qscanner.settings import Keep, Quarantine
 from qscanner.spool import Message
+from qscanner.store.lists import Lists
 from qscanner.store.store import Store
 from qscanner.store.words import Filter, NotSo, State, Who
 from tests.fakes.fault import FAIL, KILL, _State
@@ -189,6 +190,33 @@ def look_at_pack(world: World, _code: int) -> str:
     return f"{sum(name.endswith('.gz') for name in names)} packed"
 
 
+def allow(world: World) -> None:
+    """Allow a sender, and write down that a message was learned."""
+    with Store.open(world.settings) as store:
+        by = Who.here("test")
+        store.write_entry(is_allowed=True, sender="a@x", until=None, why="w", by=by)
+        store.note(store.find(HOLDS[0].digest), "learned as ham", by=by)
+
+
+def look_at_allow(world: World, code: int) -> str:
+    """A yes is in force for scans; what is listed is so everywhere, and once in the audit."""
+    if code == _DONE:
+        assert Lists.of_folder(world.settings.dir).allowed(b"a@x", b"b@y")
+    with Store.open(world.settings) as store:
+        entries = [each.sender for each in store.entries()]
+        did = [each.did for each in store.audit()]
+        assert did == ["allowed a@x for all", "learned as ham"][: len(did)]
+        assert len(entries) == min(1, len(did))
+        in_force = Lists.of_folder(world.settings.dir).allowed(b"a@x", b"b@y")
+        assert bool(in_force) == bool(entries) == (entries == ["a@x"])
+        assert code != _DONE or len(did) == 2
+        store.write_entry(is_allowed=False, sender="a@x", until=None, why="", by=Who.here("test"))
+        assert len(store.entries()) == 1
+        assert not Lists.of_folder(world.settings.dir).allowed(b"a@x", b"b@y")
+        all_others_stand(store)
+    return f"{len(entries)} listed, {len(did)} in the audit"
+
+
 def begin(world: World) -> None:
     """Open a store for the first time: files of the first version, and no index."""
     with Store.open(world.settings):
@@ -218,6 +246,7 @@ SCENES: dict[str, tuple[Callable[[World], None], Callable[[World, int], str]]] =
     "delete": (delete, look_at_delete),
     "expire": (expire, look_at_expire),
     "pack": (pack, look_at_pack),
+    "allow": (allow, look_at_allow),
     "begin": (begin, look_at_begin),
 }
 
