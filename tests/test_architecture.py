@@ -72,7 +72,7 @@ ROWS = (
     {"documents"},
     {"checks"},
     {"checks.virus", "embedded", "policy"},
-    {"bench", "importers", "outgoing", "reply", "specimen"},
+    {"bench", "importers", "learning", "outgoing", "reply", "specimen"},
     {"report", "lobby"},
     {"stripping"},
     {"scan", "dispatcher"},

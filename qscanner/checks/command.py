@@ -46,7 +46,7 @@ class Engine:
         ran = commands.run(self.words, message.fd, within_s=within_s)
         outcome = self._outcome(ran)
         name = self._named(ran) if outcome is Outcome.FOUND else ""
-        detail = name or _last_line(ran)
+        detail = name or last_line(ran)
         kinds = {Outcome.FOUND: "virus.command", Outcome.UNSCANNABLE: "unscannable.command"}
         findings = (Finding(id=kinds[outcome], detail=detail),) if outcome in kinds else ()
         return CheckResult(
@@ -66,7 +66,7 @@ class Engine:
         ):
             if ran.code in codes:
                 return outcome
-        raise CheckFailed(f"{self.words[0]}: exit code {ran.code}: {_last_line(ran)}")
+        raise CheckFailed(f"{self.words[0]}: exit code {ran.code}: {last_line(ran)}")
 
     def _named(self, ran: commands.Ran) -> str:
         text = self.name.first(ran.out.decode("utf-8", "replace")) if self.name else None
@@ -88,7 +88,7 @@ class Scorer:
         ran = commands.run(self.words, message.fd, within_s=within_s)
         said = _SCORE.match(ran.out)
         if ran.code not in _SAID or not said or float(said[2]) == 0:
-            raise CheckFailed(f"{self.words[0]}: exit code {ran.code}: {_last_line(ran)}")
+            raise CheckFailed(f"{self.words[0]}: exit code {ran.code}: {last_line(ran)}")
         score, threshold = float(said[1]), float(said[2])
         rules = tuple(filter(None, (said[3] or b"").decode("ascii", "replace").split(",")))
         return CheckResult(
@@ -104,7 +104,7 @@ def _called(words: tuple[str, ...]) -> str:
     return printable(words[0].rpartition("/")[2], max_octets=40)
 
 
-def _last_line(ran: commands.Ran) -> str:
+def last_line(ran: commands.Ran) -> str:
     """Give what it printed last, for people: stderr before stdout."""
     lines = [line for text in (ran.out, ran.err) for line in text.splitlines() if line.strip()]
     return printable(lines[-1].strip(), max_octets=_NAME_OCTETS) if lines else "it printed nothing"

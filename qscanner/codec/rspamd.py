@@ -1,6 +1,7 @@
 """rspamd's scanner over HTTP: the question POST /checkv2 and its answer in JSON.
 
-Called by  checks.rspamd, and the fake rspamd of the tests. No reads, no clock, no log.
+Called by  checks.rspamd, codec.rspamd_tell, and the fake rspamd of the tests. No reads, no
+           clock, no log.
 Ends       with a Reply, or raises BadReply for whatever the protocol does not promise
            (https://rspamd.com/doc/developers/protocol.html).
 Careful    the score decides about mail: NaN and Infinity are numbers to the json module. A field
@@ -18,7 +19,7 @@ from typing import Any
 from qscanner.codec.text import printable
 
 MAX_REPLY_OCTETS = 1 << 20
-_OK = 200
+OK = 200
 _FIELD_OCTETS = 1000
 _RULE = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _MAX_SCORE = 1e7
@@ -95,7 +96,17 @@ class _Heard:
         return io.BytesIO(self._octets)
 
 
-def _body(octets: bytes) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer in HTTP: its code, the words beside it, and the body."""
+
+    status: int
+    reason: str
+    body: bytes
+
+
+def response(octets: bytes) -> Response:
+    """Give the answer that all octets up to the end of the connection are. Raises BadReply."""
     import http.client  # 17 ms that only who asks rspamd should pay
 
     heard: Any = _Heard(octets)
@@ -106,11 +117,16 @@ def _body(octets: bytes) -> bytes:
         is_whole = not response.length
     except (http.client.HTTPException, ValueError, OSError) as error:
         raise BadReply(f"not HTTP, or not whole: {type(error).__name__}") from error
-    if response.status != _OK:
-        raise BadReply(f"HTTP {response.status} {printable(response.reason, max_octets=80)}")
     if not is_whole:
         raise BadReply("the body is shorter than its Content-Length")
-    return body
+    return Response(status=response.status, reason=response.reason, body=body)
+
+
+def _body(octets: bytes) -> bytes:
+    said = response(octets)
+    if said.status != OK:
+        raise BadReply(f"HTTP {said.status} {printable(said.reason, max_octets=80)}")
+    return said.body
 
 
 def _said(body: bytes) -> dict[str, Any]:

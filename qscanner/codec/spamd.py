@@ -1,6 +1,7 @@
 """SpamAssassin's spamd: the question SYMBOLS and its answer (spamd/PROTOCOL, version 1.5).
 
-Called by  checks.spam, and the fake spamd of the tests. No reads, no clock, no log.
+Called by  checks.spam, codec.spamd_tell, and the fake spamd of the tests. No reads, no clock,
+           no log.
 Ends       with a Reply, or raises BadReply for whatever the protocol does not promise.
 Careful    the score decides about mail: "nan" and "1e9" are numbers to float(), and a body that
            is shorter or longer than its Content-length is not the answer to our question.
@@ -81,12 +82,12 @@ class Decoder:
         end = self._raw.find(_HEAD_END)
         status_end = self._raw.find(b"\r\n")
         if status_end >= 0:
-            _check_status(bytes(self._raw[:status_end]))
+            check_status(bytes(self._raw[:status_end]))
         if end > MAX_HEAD_OCTETS or (end < 0 and len(self._raw) > MAX_HEAD_OCTETS):
             raise BadReply(f"the head has more than {MAX_HEAD_OCTETS} octets")
         if end < 0:
             return
-        fields = _fields(bytes(self._raw[:end]).split(b"\r\n")[1:])
+        fields = read_fields(bytes(self._raw[:end]).split(b"\r\n")[1:])
         self._body_octets = _length(fields.get(b"content-length", b""))
         self._spam = _SPAM.fullmatch(fields.get(b"spam", b""))
         if not self._spam:
@@ -104,7 +105,7 @@ class Decoder:
         )
 
 
-def _check_status(line: bytes) -> None:
+def check_status(line: bytes) -> None:
     """Raise BadReply where it is not spamd, or spamd refuses (its codes are sysexits.h's)."""
     status = _STATUS.fullmatch(line)
     if not status:
@@ -113,7 +114,8 @@ def _check_status(line: bytes) -> None:
         raise BadReply(f"spamd says {printable(status[1] + b' ' + status[2], max_octets=120)}")
 
 
-def _fields(lines: list[bytes]) -> dict[bytes, bytes]:
+def read_fields(lines: list[bytes]) -> dict[bytes, bytes]:
+    """Give the fields of a head by their names in lower case. Raises BadReply."""
     fields: dict[bytes, bytes] = {}
     for line in lines:
         field = _FIELD.fullmatch(line)

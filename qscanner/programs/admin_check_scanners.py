@@ -56,6 +56,14 @@ def _missing(bench: Bench) -> list[Item]:
         items.append(Item(area="virus", level=Level.WARNING, text=text, todo=(todo,)))
     if bench.scorer is None:
         items.append(Item(area="spam", level=Level.OK, text="no spam scorer is configured"))
+    learn = bench.settings.spam.learn
+    if bool(learn.spam) != bool(learn.ham):
+        there, missing = ("spam", "ham") if learn.spam else ("ham", "spam")
+        text, todo = (
+            f"[spam.learn] names who learns {there}, not who learns {missing}",
+            "name both",
+        )
+        items.append(Item(area="spam", level=Level.WARNING, text=text, todo=(todo,)))
     return items
 
 

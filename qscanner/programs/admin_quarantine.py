@@ -16,6 +16,7 @@ _COMMANDS = {
     "show": f"{_OURS}show:show",
     "release": f"{_OURS}release:release",
     "delete": f"{_OURS}release:delete",
+    "learn": f"{_OURS}learn:learn",
     "rescan": f"{_OURS}rescan:rescan",
     "resolve": f"{_OURS}release:resolve",
     "review": f"{_OURS}review:review",

@@ -32,6 +32,13 @@ def rspamd() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def learning_rspamd() -> Iterator[Running]:
+    """The controller of an rspamd that learns, with the password "sesame"."""
+    with servers.learning_rspamd() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def spamd() -> Iterator[Running]:
     """A spamd with local tests only."""
     with servers.spamd() as running:

@@ -87,7 +87,7 @@ def clamd(limits: str) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def spamd() -> Iterator[Running]:
+def spamd(*options: str) -> Iterator[Running]:
     """Run a spamd with local tests only and at most two children."""
     program = _program("spamd")
     with _folder() as folder:
@@ -95,7 +95,7 @@ def spamd() -> Iterator[Running]:
         user = ["-u", "debian-spamd"] if os.geteuid() == 0 else []
         command = [program, "-L", "-x", *user, "--min-children=1", "--max-children=2"]
         command += ["--min-spare=1", "--max-spare=1", f"--listen=127.0.0.1:{port}"]
-        command += [f"--socketpath={folder}/spamd.sock", "--socketmode=0666"]
+        command += [f"--socketpath={folder}/spamd.sock", "--socketmode=0666", *options]
         unix, tcp = parse(f"unix:{folder}/spamd.sock"), parse(f"tcp:127.0.0.1:{port}")
         message = Message.of_octets(b"Subject: is anybody there\n\nhello\n")
 
@@ -105,6 +105,16 @@ def spamd() -> Iterator[Running]:
 
         with contextlib.closing(message), _running(command, folder, score) as pid:
             yield Running(unix=unix, tcp=tcp, pid=pid)
+
+
+@contextlib.contextmanager
+def learning_spamd() -> Iterator[tuple[Running, str]]:
+    """Run a spamd that learns; give it, and where its Bayes files are."""
+    with _folder() as folder:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "debian-spamd")
+        with spamd("--allow-tell", f"--cf=bayes_path {folder}/bayes") as running:
+            yield running, f"{folder}/bayes"
 
 
 _RSPAMD = """
@@ -121,6 +131,23 @@ worker "normal" {{
     bind_socket = "127.0.0.1:{port}";
     bind_socket = "{folder}/rspamd.sock mode=0666";
     count = 2;
+}}
+"""
+_LEARNING = """
+classifier "bayes" {{
+    tokenizer {{ name = "osb"; }}
+    backend = "sqlite3";
+    cache {{ type = "sqlite3"; file = "{folder}/learned.sqlite"; }}
+    min_tokens = 11;
+    statfile {{ symbol = "BAYES_HAM"; spam = false; path = "{folder}/ham.sqlite"; }}
+    statfile {{ symbol = "BAYES_SPAM"; spam = true; path = "{folder}/spam.sqlite"; }}
+}}
+worker "controller" {{
+    bind_socket = "127.0.0.1:{port}";
+    bind_socket = "{folder}/controller.sock mode=0666";
+    password = "read";
+    enable_password = "sesame";
+    secure_ip = [];
 }}
 """
 _RULES = """
@@ -144,13 +171,30 @@ end)
 @contextlib.contextmanager
 def rspamd() -> Iterator[Running]:
     """Run an rspamd that knows GTUBE and three rules of ours."""
+    with _rspamd("") as (running, _):
+        yield running
+
+
+@contextlib.contextmanager
+def learning_rspamd() -> Iterator[Running]:
+    """Run an rspamd that learns, and give its controller; the password to learn is "sesame"."""
+    port = _free_port()
+    with _rspamd(_LEARNING, port) as (running, folder):
+        unix, tcp = parse(f"unix:{folder}/controller.sock"), parse(f"tcp:127.0.0.1:{port}")
+        yield Running(unix=unix, tcp=tcp, pid=running.pid)
+
+
+@contextlib.contextmanager
+def _rspamd(more: str, controller: int = 0) -> Iterator[tuple[Running, str]]:
+    """Run it with more in its settings; give it, and its folder."""
     program = _program("rspamd")
     with _folder() as folder:
         port = _free_port()
         _write(f"{folder}/rules.lua", _RULES)
         _write(
             f"{folder}/rspamd.conf",
-            _RSPAMD.format(folder=folder, port=port, nowhere=_free_port()),
+            _RSPAMD.format(folder=folder, port=port, nowhere=_free_port())
+            + more.format(folder=folder, port=controller),
         )
         user = ["-u", "_rspamd", "-g", "_rspamd"] if os.geteuid() == 0 else ["-i"]
         if os.geteuid() == 0:
@@ -167,7 +211,7 @@ def rspamd() -> Iterator[Running]:
             contextlib.closing(message),
             _running(command, folder, score, within_s=60) as pid,
         ):
-            yield Running(unix=unix, tcp=tcp, pid=pid)
+            yield Running(unix=unix, tcp=tcp, pid=pid), folder
 
 
 @contextlib.contextmanager

@@ -148,3 +148,19 @@ def test_spamd(desk: Desk, judge: Callable[[bytes], bytes], level: Level) -> Non
         desk.settings(spam=text)
         found = levels(look(desk))
     assert found["spam"] is level
+
+
+@pytest.mark.parametrize(
+    ("learn", "said"),
+    [
+        ("", []),
+        ('spam = ["/bin/true"]\nham = ["/bin/false"]', []),
+        ('spam = ["/bin/true"]', ["[spam.learn] names who learns spam, not who learns ham"]),
+        ('ham = ["/bin/false"]', ["[spam.learn] names who learns ham, not who learns spam"]),
+    ],
+    ids=["none", "both", "spam", "ham"],
+)
+def test_who_learns(learn: str, said: list[str], desk: Desk) -> None:
+    """A program for one kind only is half of what somebody wanted."""
+    desk.settings(spam=f"[spam.learn]\n{learn}")
+    assert [item.text for item in look(desk) if "learn" in item.text] == said
