@@ -101,7 +101,11 @@ HOMES = {
     "dns": {"checks.auth_dns"},
     "spf": {"checks.auth_spf"},
     "tomllib": {"codec.places"},
-    "zipfile": {"archives", "checks.clamav_probe"},  # the probe writes one
+    "zipfile": {
+        "archives",
+        "checks.clamav_probe",  # the probe writes one
+        "programs.admin_quarantine_export",  # writes one, and reads none
+    },
     "tarfile": {"archives"},
     "click": {"programs.admin"},
     "rich": {"programs.admin"},

@@ -24,6 +24,7 @@ _COMMANDS = {
     "block": f"{_OURS}senders:block",
     "senders": f"{_OURS}senders:senders",
     "unlist": f"{_OURS}senders:unlist",
+    "export": f"{_OURS}export:export",
     "audit": f"{_OURS}keep:audit",
     "expire": f"{_OURS}keep:expire",
     "verify": f"{_OURS}keep:verify",

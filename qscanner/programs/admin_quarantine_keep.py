@@ -62,12 +62,13 @@ def audit(*, id_: str | None, is_json: bool) -> None:
         held = found(store, [id_])[0] if id_ is not None else None
         for each in store.audit(held):
             if is_json:
-                echo_json(_as_json(each))
+                echo_json(audited_as_json(each))
             else:
                 click.echo(for_terminal(_line(each)))
 
 
-def _as_json(each: Audited) -> dict[str, Any]:
+def audited_as_json(each: Audited) -> dict[str, Any]:
+    """Give one line of the audit as `--json` prints it."""
     return {
         "at": utc(each.at),
         "id": each.digest[:SHORT],
