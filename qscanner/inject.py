@@ -21,7 +21,6 @@ _PERMANENT = range(11, 41)  # qmail-queue(8)
 _PRIVILEGE = (61, 62, 63)  # trouble with its home or files: what it says where set-uid fails
 _REPLY_FD, _REPLY_OCTETS = 6, 255
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-_ASIDE_FD = 10  # above all that the child is given
 
 
 class NotQueued(Exception):
@@ -80,10 +79,11 @@ def inject(
 def _started(program: str, fds: tuple[int, int, int], environment: Mapping[str, str]) -> int:
     """Start the program with these as 0, 1 and 6."""
     # First out of the way, so that no dup2 overwrites what another one still needs.
-    moves = [(os.POSIX_SPAWN_DUP2, fd, _ASIDE_FD + place) for place, fd in enumerate(fds)]
+    aside = max(_REPLY_FD, *fds) + 1
+    moves = [(os.POSIX_SPAWN_DUP2, fd, aside + place) for place, fd in enumerate(fds)]
     wanted = (0, 1, _REPLY_FD)
-    moves += [(os.POSIX_SPAWN_DUP2, _ASIDE_FD + place, fd) for place, fd in enumerate(wanted)]
-    closes = [(os.POSIX_SPAWN_CLOSE, _ASIDE_FD + place) for place in range(len(fds))]
+    moves += [(os.POSIX_SPAWN_DUP2, aside + place, fd) for place, fd in enumerate(wanted)]
+    closes = [(os.POSIX_SPAWN_CLOSE, aside + place) for place in range(len(fds))]
     quiet = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
     return os.posix_spawn(
         program,

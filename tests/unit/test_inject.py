@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from qscanner.inject import NotQueued, inject
 from qscanner.spool import Message
 from tests.fakes import child, queue
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 OCTETS = b"Subject: x\n\n" + b"body \0\xff\n" * 40_000
 ENVELOPE = b"F\0Ta@b.example\0\0"
 
@@ -43,6 +46,35 @@ def test_it_is_queued_octet_for_octet(fake_queue: Path, message: Message, folder
     (one,) = queue.queued(folder)
     assert (one.message, one.envelope) == (OCTETS, ENVELOPE)
     assert os.lseek(message.fd, 0, os.SEEK_CUR) == 7
+
+
+_WITH_DESCRIPTORS = """
+import os, sys
+from qscanner.inject import inject
+program, message, count = sys.argv[1:]
+os.closerange(3, 100)
+for _ in range(int(count)):
+    os.open("/dev/null", os.O_RDONLY)
+inject(program, os.open(message, os.O_RDONLY), sys.stdin.buffer.read(), within_s=10,
+       environment={"FAKE_QUEUE_DIR": os.environ["FAKE_QUEUE_DIR"]})
+"""
+
+
+@pytest.mark.parametrize("count", range(14))
+def test_whatever_is_open(count: int, fake_queue: Path, tmp_path: Path, folder: Path) -> None:
+    """Message and envelope are not mixed up, whatever numbers their descriptors have."""
+    (tmp_path / "message").write_bytes(OCTETS)
+    subprocess.run(
+        [sys.executable, "-c", _WITH_DESCRIPTORS, fake_queue, tmp_path / "message", str(count)],
+        input=ENVELOPE,
+        env={**os.environ, "FAKE_QUEUE_DIR": str(folder)},
+        cwd=ROOT,
+        check=True,
+    )
+    (one,) = queue.queued(folder)
+    assert (one.message, one.envelope) == (OCTETS, ENVELOPE)
+    given = {name for name in one.facts if name.startswith("fd.")}
+    assert given == {"fd.0", "fd.1", "fd.2", "fd.6"}
 
 
 def test_it_finds_no_trace_of_us(fake_queue: Path, message: Message, folder: Path) -> None:
