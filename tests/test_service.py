@@ -2,18 +2,22 @@
 
 import configparser
 import os
+import pwd
 import re
 import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from qscanner import outbox
 from qscanner.settings import Settings
-from tests.fakes import caller, mails
+from tests.fakes import caller, mails, queue
 from tests.fakes.operator import qscanner
+from tests.fakes.post import letter
 from tests.fakes.resident import LIMIT_S, configure, until
 from tests.fakes.site import ROOT, Site
 
@@ -113,6 +117,38 @@ def site(open_tmp: Path, fake_queue: Path) -> Site:
     site = Site(open_tmp, fake_queue)
     configure(site)
     return site
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_run_keeps_privileges(
+    name: str, open_tmp: Path, fake_queue: Path, uids: tuple[int | None, ...]
+) -> None:
+    """A letter goes through a queue program that is set-uid, to a queue of another user."""
+    uid = uids[0]
+    if uid is None:
+        return  # only root makes a program of another user
+    program, queued = queue.build_set_uid(open_tmp, uid)
+    site = Site(open_tmp, fake_queue)
+    configure(site, spam='\n[notices]\nadmin = "root@here.example"\n', program=str(program))
+    letters = outbox.folder(str(site.quarantine))
+    outbox.put(letters, letter(at=time.time()))
+    subprocess.run(["chown", "-R", "nobody", str(site.quarantine)], check=True)
+    log = site.folder / "log"
+    with log.open("wb") as target:
+        process = subprocess.Popen(
+            ["bash", "-c", 'exec "$0" 3>/dev/null', str(installed(site, name) / "run")],
+            stdout=target,
+            env=environment(),
+        )
+    try:
+        until(lambda: "event=notice-sent" in log.read_text() or process.poll(), str(log))
+    finally:
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+    (one,) = queue.queued(queued)
+    assert one.envelope == b"F\0Tbob@here.example\0\0"
+    assert (one.facts["uid"], one.facts["euid"]) == (str(pwd.getpwnam("nobody").pw_uid), str(uid))
+    assert one.facts["NoNewPrivs"] == "0"
 
 
 def is_up(site: Site) -> bool:

@@ -18,6 +18,7 @@ import sys
 from qscanner import libarchive_members, macros, qmailqueue
 from qscanner.magic_kinds import MagicError, type_of
 from qscanner.outcomes import Unusable
+from qscanner.programs import admin_privileges
 from qscanner.programs.admin_items import Item, Level
 from qscanner.settings import Queue, Settings
 
@@ -52,6 +53,10 @@ def _queue_program(queue: Queue) -> Item:
     except Unusable as error:
         todo = "name the real queue program in [queue] program, like /var/qmail/bin/qmail-queue"
         text = str(error).partition(": ")[0]  # behind it stands what a log line needs
+        return Item(area="queue", level=Level.ERROR, text=text, todo=(todo,))
+    if admin_privileges.are_withheld(queue.program):
+        text = f"{queue.program} is set-uid, which has no effect from here: NO_NEW_PRIVS is set"
+        todo = "qmail and releases must be started without it (systemd: qscanner help daemon)"
         return Item(area="queue", level=Level.ERROR, text=text, todo=(todo,))
     return Item(area="queue", level=Level.OK, text=f"accepted mail goes to {queue.program}")
 

@@ -15,6 +15,7 @@ from qscanner import __version__, descriptors, emergency, fingerprint
 from qscanner.codec import status
 from qscanner.codec.status import State
 from qscanner.outcomes import QScannerError
+from qscanner.programs import admin_privileges
 from qscanner.programs.admin_items import Item, Level
 from qscanner.programs.admin_options import counted
 from qscanner.settings import Settings
@@ -86,9 +87,15 @@ def look(settings: Settings) -> list[Item]:
     """Give what can be said of the daemon and of the emergency switch."""
     items = _emergency(settings.daemon.socket)
     try:
-        state = ask(settings.daemon.socket, within_s=WITHIN_S).state
+        heard = ask(settings.daemon.socket, within_s=WITHIN_S)
     except Away as away:
         return [_away(away, settings), *items]
+    state = heard.state
+    if is_of(heard) and admin_privileges.are_withheld(settings.queue.program, state.pid):
+        text = f"qscannerd runs under NO_NEW_PRIVS: {settings.queue.program} is set-uid, and would"
+        text = f"{text} queue none of its letters"
+        todo = "take NoNewPrivileges=, and what implies it, out of its unit (qscanner help daemon)"
+        items.insert(0, Item(area="daemon", level=Level.WARNING, text=text, todo=(todo,)))
     text = (
         f"qscannerd {state.version}, pid {state.pid}, up since {emergency.clock(state.since)}: "
         f"{counted(state.busy, 'worker')} busy, {state.idle} idle, {state.waiting} waiting"

@@ -11,6 +11,8 @@
  * N.mess     the message; N.env the envelope's octets up to its last NUL. N.env is linked last:
  *            where it is, the message is queued.
  *
+ * Compiled with -DQUEUE_DIR='"/a/folder"' it queues there, as a set-uid program that asks nobody.
+ *
  * FAKE_QUEUE_EXIT=N     ends with N after reading everything, queues nothing
  * FAKE_QUEUE_SIGNAL=N   kills itself with N after reading everything
  * FAKE_QUEUE_STALL=F    waits, before it reads, until file F appears (10 s at most, then 52)
@@ -28,6 +30,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef QUEUE_DIR
+#define QUEUE_DIR getenv("FAKE_QUEUE_DIR")
+#endif
 #define ADDR 1003 /* qmail-queue.c: an address and its NUL */
 #define DEATH_S 60
 #define STALL_S 10
@@ -280,7 +285,7 @@ int main(int argc, char **argv)
 {
     const long long offset[2] = {lseek(0, 0, SEEK_CUR), lseek(1, 0, SEEK_CUR)};
     const unsigned alarm_s = alarm(0);
-    const char *dir = getenv("FAKE_QUEUE_DIR"), *code = getenv("FAKE_QUEUE_EXIT"),
+    const char *dir = QUEUE_DIR, *code = getenv("FAKE_QUEUE_EXIT"),
                *sig = getenv("FAKE_QUEUE_SIGNAL"), *file = getenv("FAKE_QUEUE_STALL");
     int mess, env;
 

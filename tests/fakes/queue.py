@@ -25,7 +25,7 @@ class Queued:
     facts: dict[str, str]
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, *options: str) -> Path:
     """Compile into `folder` where it is not there yet, and give the program's path.
 
     Several processes may do this at once: each compiles to a name of its own and renames.
@@ -35,10 +35,26 @@ def build(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         mine = folder / f"fake-queue.{os.getpid()}"
         command = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(mine), str(SOURCE)]
+        command += options
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
         mine.chmod(0o755)
         mine.rename(program)
     return program
+
+
+def build_set_uid(folder: Path, uid: int) -> tuple[Path, Path]:
+    """Compile one that is set-uid, as qmail-queue is; give it, and the folder where it queues.
+
+    Program and folder are that user's, and nobody else (but root) may write the folder.
+    """
+    home = folder / "queue-of-another"
+    home.mkdir()
+    os.chown(home, uid, uid)
+    home.chmod(0o700)
+    program = build(folder, f'-DQUEUE_DIR="{home}"')
+    os.chown(program, uid, uid)
+    program.chmod(0o4711)
+    return program, home
 
 
 def queued(folder: Path) -> list[Queued]:
