@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -58,9 +59,11 @@ def main() -> None:
     options.add_argument("--expire", type=int, default=100_000)
     options.add_argument("--folder", default=None)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="qscanner-bench-", dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="qscanner-bench-", dir=given.folder) as place:
+        folder = str(Path(place, "quarantine"))
+        Path(folder).mkdir()
         settings = Quarantine(dir=folder)
-        print(f"{'what':34} {'':>12}")
+        print(f"{'what':58} {'':>12}")
         for workers in (1, 2, 4):
             _row(f"holds a second, {workers} at once", f"{_holds(settings, workers):.0f}")
         _fill(folder, given.messages)
@@ -68,11 +71,12 @@ def main() -> None:
         with Store.open(settings):
             _row(f"take in {given.messages}", f"{time.monotonic() - begun:.1f} s")
         _lists(settings)
+        _commands(folder)
         _expire(settings, given.expire)
 
 
 def _row(what: str, said: str) -> None:
-    print(f"{what:34} {said:>12}", flush=True)
+    print(f"{what:58} {said:>12}", flush=True)
 
 
 def _holds(settings: Quarantine, workers: int, seconds: float = 5.0) -> float:
@@ -145,6 +149,33 @@ def _lists(settings: Quarantine) -> None:
             _row(f"list: {name}", f"{median:.0f} ms, {worst:.0f} max")
         median, worst = _timed(lambda: store.count(Filter(state=State.HELD)))
         _row("count all held", f"{median:.0f} ms, {worst:.0f} max")
+
+
+def _commands(folder: str) -> None:
+    """Time the command as a whole, as a shell sees it, and what no command goes below."""
+    home = Path(folder).parent / "site"
+    (home / "policies").mkdir(parents=True)
+    file = home / "qscanner.toml"
+    file.write_text(f'[quarantine]\ndir = "{folder}"\n')
+    program = [str(Path(sys.executable).parent / "qscanner"), "--config", str(file), "quarantine"]
+    floor = [sys.executable, "-c", "import click, sqlalchemy"]
+    for name, words in (("Python, click and SQLAlchemy alone", floor), *_words(program)):
+
+        def run(words: list[str] = words) -> None:
+            subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+
+        median, worst = _timed(run, 9)
+        _row(name, f"{median:.0f} ms, {worst:.0f} max")
+
+
+def _words(program: list[str]) -> list[tuple[str, list[str]]]:
+    asked = (
+        ["list"],
+        ["list", "--rule", "rule7"],
+        ["list", "--to", "user77@example.com", "--state", "held"],
+        ["list", "--text", "no such words"],
+    )
+    return [(" ".join(["command:", *words]), [*program, *words]) for words in asked]
 
 
 def _expire(settings: Quarantine, count: int) -> None:

@@ -118,7 +118,7 @@ def _list(  # noqa: PLR0913 - what the command line says
         who = _address(sender)
         if "@" not in who:
             (held,) = found(store, [sender])
-            who = _sender_of(held)
+            who = sender_of(held)
             to = (recipient,) if recipient else recipients_of(held)
         for each in to:
             write(store, is_allowed=is_allowed, sender=who, to=each, until=end, why=why)
@@ -136,7 +136,8 @@ def ends_at(days: int | None) -> float | None:
     return time.time() + number * _DAY_S if number else None
 
 
-def _sender_of(held: Held) -> str:
+def sender_of(held: Held) -> str:
+    """Give the sender of a held message. Raises UsageError for a bounce."""
     if "@" not in held.sender:
         raise click.UsageError(f"{held.id} has no sender that can be listed: it is a bounce")
     return held.sender
