@@ -8,6 +8,8 @@ Careful    one word per idea, in code, policy files, log lines, headers and the 
     client      what we know of the caller   part       a leaf of the MIME tree or of an archive
     finding     (id, where, detail) of one   check      one thing that looks
     rule        a sentence in policies/      action     what a rule asks for
+    listed      a sender, by an entry that   override   what an allowance does to
+                allows or blocks                        rules that hold or say "spam"
     verdict     what becomes of it           ending     how a program ends
     held        kept in quarantine           digest     the key that recognises a retry
 
@@ -213,6 +215,21 @@ class CheckResult:
     ms: float = 0.0
 
 
+ALLOWED, BLOCKED = "default.allowed", "default.blocked"  # the rules that say what is listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What somebody said of this sender for a recipient: allowed, or blocked.
+
+    `id` is the entry's, `told` says in words who is listed for whom, by whom and why.
+    """
+
+    id: str
+    is_allowed: bool
+    told: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that policy may ask about one message."""
@@ -227,6 +244,7 @@ class Facts:
     virus: CheckResult | None = None  # None: no engine is configured
     spam: CheckResult | None = None
     proven: Proven = Proven()
+    listed: tuple[Listed | None, ...] = ()  # for each recipient; () where nobody is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +253,7 @@ class Decision:
 
     action: Action
     rules: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()  # rules that do not count, since the sender is allowed
     redirect_to: tuple[bytes, ...] = ()  # who gets it instead, where it is accepted
     copy_to: tuple[bytes, ...] = ()  # who gets it as well, where it is accepted
     maildirs: tuple[str, ...] = ()  # absolute paths that get it as well, where it is accepted

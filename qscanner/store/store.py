@@ -272,7 +272,7 @@ class Store:
         since 1970. It takes the place of one for the same two. Raises ValueError.
         """
         who, to = sender.lower(), recipient.lower()
-        if "@" not in who or (to and "@" not in to):
+        if not _is_named(who) or (to and not _is_named(to)):
             raise ValueError("an address, or @ and a domain")
         with self._home.writing() as connection:
             asked = select(entry.c.id).where(entry.c.sender == who, entry.c.recipient == to)
@@ -314,6 +314,12 @@ class Store:
     def lists(self) -> Lists:
         """Give who is allowed and blocked, for those who ask for each message."""
         return self._home.lists()
+
+
+def _is_named(text: str) -> bool:
+    """Say whether an entry can be for this: there are no subdomains here, "@.example.org"."""
+    _, at, domain = text.rpartition("@")
+    return bool(at and domain.strip(".") and not domain.startswith("."))
 
 
 def _movable(

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 
 _MINUTE = "%Y-%m-%d %H:%M"
+_YEAR_9999 = 253370764800.0
 SHORT = 12  # hex digits of a digest that are shown; more where two begin alike
 WHOLE = -1  # the place of "the message as a whole": it has no recipients
 
@@ -195,7 +196,7 @@ class Audited:
 class Entry:
     """A sender who is allowed or blocked for a recipient, until a time, for a reason.
 
-    `sender`, `recipient` are an address, "@domain", or "" for all. `is_allowed` or blocked.
+    `sender` is an address or "@domain", `recipient` that or "" for all. `is_allowed` or blocked.
     """
 
     id: str
@@ -214,9 +215,14 @@ class Entry:
         until = (
             ""
             if self.until is None
-            else f" until {time.strftime(_MINUTE, time.localtime(self.until))}"
+            else f" until {time.strftime(_MINUTE, time.localtime(_within(self.until)))}"
         )
         return f"{doing} {self.sender} for {self.recipient or 'all'}{until}"
+
+
+def _within(at: float) -> float:
+    """Give a time that has a date, whatever was written down: localtime() raises for others."""
+    return max(0.0, min(_YEAR_9999, at))
 
 
 # What happens, in the order in which it happened: the journal's lines, and what rows.py applies.

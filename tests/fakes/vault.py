@@ -417,7 +417,8 @@ class Contract:
         assert lists.allowed(b"ann@example.org", b"joe@example.com")
         with pytest.raises(Unknown):
             store.remove_entry(blocked, by=ANN)
-        for sender, to in (("", ""), ("ann", ""), ("ann@x", "joe")):
+        wrong = (("", ""), ("ann", ""), ("ann@x", "joe"), ("@", ""), ("@.x", ""), ("a@x", "b@."))
+        for sender, to in wrong:
             with pytest.raises(ValueError, match="domain"):
                 write(True, sender, to)
 
