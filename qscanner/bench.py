@@ -20,6 +20,7 @@ from qscanner.policy.decide import OnFailure
 from qscanner.policy.read import load
 from qscanner.policy.rules import Policy
 from qscanner.settings import Settings, Spam, VirusCommand
+from qscanner.store.lists import Lists
 
 _QMAIL_ME = "/var/qmail/control/me"
 
@@ -28,8 +29,8 @@ _QMAIL_ME = "/var/qmail/control/me"
 class Bench:
     """Settings and all that is made of them. Empty tuples and None: not configured.
 
-    `known` is memory, the only thing here that changes: shared by forks as far as `known.health`
-    goes, else each process's own.
+    `known` and `lists` are memory, and all here that changes: shared by forks as far as
+    `known.health` goes, else each process's own.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Bench:
     scorer: spam.Scorer | command.Scorer | None
     host: str
     known: Known
+    lists: Lists
     auth: Verifier | None = None
 
     @classmethod
@@ -62,6 +64,8 @@ class Bench:
             scorer=_scorer(settings.spam, health),
             host=settings.queue.host or own_name(),
             known=Known(health),
+            # With PostgreSQL too: others write the file, and no scan waits for a database.
+            lists=Lists.of_folder(settings.quarantine.dir),
             auth=Verifier.of(settings.auth) if policy.needs_auth else None,
         )
 

@@ -3,7 +3,7 @@
 Called by  rehearsal, replaying: what tests rules, or compares them.
 Ends       as scan does: with Facts, or raises OutOfTime, or what is a bug of ours.
 Careful    no server is asked, unless a bench with servers is handed in; and nothing is decided:
-           the policy in these benches has no rules.
+           the policy in these benches has no rules, and nobody is allowed or blocked.
 """
 
 from dataclasses import replace
@@ -19,6 +19,7 @@ from qscanner.policy.rules import Policy
 from qscanner.report import Mail
 from qscanner.scan import scan
 from qscanner.settings import Settings
+from qscanner.store.lists import Lists
 
 
 def bench(settings: Settings, *, needs_texts: bool, has_engine: bool = False) -> Bench:
@@ -39,6 +40,7 @@ def bench(settings: Settings, *, needs_texts: bool, has_engine: bool = False) ->
         scorer=None,
         host="localhost",
         known=Known(Health(())),
+        lists=Lists.nobody(),
     )
 
 

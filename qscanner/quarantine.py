@@ -19,7 +19,7 @@ from typing import Any
 from qscanner.codec.block import below_received
 from qscanner.codec.text import readable
 from qscanner.intake import copy, write_all
-from qscanner.model import Action, Client, Envelope, Facts, Outcome, Verdict
+from qscanner.model import BLOCKED, Action, Client, Envelope, Facts, Outcome, Verdict
 from qscanner.outcomes import Later
 from qscanner.spool import Message, sync_folder, write_durably
 
@@ -240,13 +240,16 @@ def _stripped(verdict: Verdict) -> list[dict[str, Any]]:
 def class_of(facts: Facts, verdict: Verdict) -> str:
     """Give in one word why it is held: virus, unscannable, spam, banned, or else policy.
 
-    The first that fits: what is infected is `virus`, whatever else was found.
+    The first that fits: what is infected is `virus`, whatever else was found. What a recipient
+    does not want is `policy`, whatever the scorer says of it.
     """
     kinds = {found.id.partition(".")[0] for found in facts.findings}
     if facts.virus is not None and facts.virus.outcome is Outcome.FOUND:
         return "virus"
     if "unscannable" in kinds:
         return "unscannable"
+    if verdict.rules[:1] == (BLOCKED,):
+        return "policy"
     if facts.spam is not None and facts.spam.outcome is Outcome.FOUND and not _says_other(verdict):
         return "spam"
     return "banned" if kinds & _BANNED or _says_other(verdict) else "policy"

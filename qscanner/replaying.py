@@ -27,7 +27,9 @@ from qscanner.spool import Message
 # Files in a Maildir that are no mail, beside those that begin with a dot.
 _NO_MAIL = ("dovecot", "maildir", "courier")
 # What a verdict only says of how it came about, or what is compared by itself.
-_REASONS = {"action", "decisions", "rules", "logged", "why", "detected", "tags", "total"}
+_REASONS = {
+    "action", "decisions", "rules", "logged", "why", "detected", "tags", "total", "overridden",
+}  # fmt: skip
 _OF_RECIPIENTS = tuple(f.name for f in fields(Decision) if f.name not in _REASONS)
 _OF_ALL = tuple(each.name for each in fields(Verdict) if each.name not in _REASONS)
 _HELD = re.compile(rf"[0-9a-f]{{64}}{re.escape(RECORD)}")

@@ -12,8 +12,20 @@ from typing import Any
 
 from qscanner import outgoing, reply
 from qscanner.codec import block
-from qscanner.model import Action, CheckResult, Client, Edits, Envelope, Facts, Outcome, Verdict
+from qscanner.model import (
+    ALLOWED,
+    BLOCKED,
+    Action,
+    CheckResult,
+    Client,
+    Edits,
+    Envelope,
+    Facts,
+    Outcome,
+    Verdict,
+)
 from qscanner.outcomes import REPLIES, Ending
+from qscanner.policy.listed import words
 from qscanner.spool import Message
 
 ENDINGS = {
@@ -145,6 +157,7 @@ def event(
         ]
         if theirs:  # otherwise the verdict says it of all
             told[key] = b",".join(theirs[:_MAX_TOLD])
+    told |= _listed(facts, verdict)
     if cuts := edits_of(verdict).cuts:
         told["stripped"] = ",".join(cut.part.path for cut in cuts[:_MAX_TOLD])
     told |= _routed(verdict) | _marked(verdict)
@@ -153,6 +166,17 @@ def event(
     if trouble or verdict.why:
         told["why"] = trouble or verdict.why
     return told
+
+
+def _listed(facts: Facts, verdict: Verdict) -> dict[str, str | bytes | int]:
+    """Give the entries that made a difference for somebody."""
+    pairs = zip(facts.listed, verdict.decisions, strict=False)
+    ids = {
+        entry.id: None
+        for entry, decided in pairs
+        if entry and {ALLOWED, BLOCKED} & {*decided.rules}
+    }
+    return {"listed": ",".join(list(ids)[:_MAX_TOLD])} if ids else {}
 
 
 def _routed(verdict: Verdict) -> dict[str, str | bytes | int]:
@@ -238,6 +262,11 @@ def as_json(report: Report, *, file: str) -> dict[str, Any]:
         "why": verdict.why,
         "log_only": list(verdict.logged),
         "stripped": [cut.part.path for cut in edits_of(verdict).cuts],
+        "listed": {
+            to.decode("utf-8", "backslashreplace"): words(entry)
+            for to, entry in zip(facts.envelope.recipients, facts.listed, strict=False)
+            if entry
+        },
     }
 
 

@@ -41,6 +41,7 @@ from qscanner.settings import Spam
 from qscanner.spool import Message, Octets
 
 TOO_LARGE = "unscannable.too-large"
+LISTS_UNREADABLE = "lists.unreadable"
 SWITCH = "QS_SPAMASSASSIN"  # in tcp.smtp, as with Qmail-Scanner: on, off
 _OFF = ("0", "no", "off")
 _ID_OCTETS = 3
@@ -188,6 +189,7 @@ def _report(
     mail: Mail, facts: Facts, bench: Bench, deadline: Deadline | None = None, *, begun: float
 ) -> Report:
     on_failure, told = _on_failure(facts, bench)
+    facts = _with_listed(facts, bench)
     verdict, id = decide(bench.policy, facts, on_failure), new_id()
     if verdict.edits.cuts and deadline:
         verdict = stripping.carry_out(mail, facts, verdict, bench, deadline)
@@ -200,6 +202,15 @@ def _report(
         emergency=told,
         ms=(time.monotonic() - begun) * 1000,
     )
+
+
+def _with_listed(facts: Facts, bench: Bench) -> Facts:
+    """Give the facts with who is allowed and blocked, as late as may be; mostly, as they are."""
+    said = bench.lists.look(facts.envelope.sender, facts.envelope.recipients)
+    if said.trouble:
+        found = (*facts.findings, Finding(id=LISTS_UNREADABLE, detail=said.trouble))
+        return replace(facts, findings=found)
+    return replace(facts, listed=said.listed) if said.listed else facts
 
 
 def _on_failure(facts: Facts, bench: Bench) -> tuple[OnFailure, str]:

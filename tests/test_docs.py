@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import qscanner
 from qscanner import config
 from qscanner.model import (
+    ALLOWED,
     Action,
     CheckResult,
     Client,
@@ -24,6 +25,7 @@ from qscanner.model import (
     Edits,
     Envelope,
     Facts,
+    Listed,
     Outcome,
     Part,
     Score,
@@ -88,11 +90,12 @@ def _report(client: Client) -> Report:
             octets=1,
             virus=CheckResult(outcome=Outcome.CLEAN),
             spam=spam,
+            listed=(Listed(id="e", is_allowed=True), None, None),
         ),
         verdict=Verdict(
             action=Action.ACCEPT,
             decisions=tuple(
-                Decision(action=action, redirect_to=(b"r@s",), copy_to=(b"c@s",))
+                Decision(action=action, rules=(ALLOWED,), redirect_to=(b"r@s",), copy_to=(b"c@s",))
                 for action in (Action.ACCEPT, Action.QUARANTINE, Action.DISCARD)
             ),
             edits=Edits(cuts=(Cut(span=(0, 1), part=Part(path="2/a"), rule="x"),)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qscanner.model import Action, Direction, Release, Where
+from qscanner.model import ALLOWED, BLOCKED, Action, Direction, Release, Where
 from qscanner.policy import questions, scopes, sentence, trial_tables
 from qscanner.policy.decide import INFECTED, SPAM_UNAVAILABLE, UNSCANNABLE, VIRUS_UNAVAILABLE
 from qscanner.policy.read import FILE_KEYS, load
@@ -98,6 +98,8 @@ def test_every_key_has_an_example(key: str) -> None:
     "word",
     [each.value for kind in (Action, Direction, Where, Mode, Release) for each in kind]
     + [
+        ALLOWED,
+        BLOCKED,
         INFECTED,
         UNSCANNABLE,
         VIRUS_UNAVAILABLE,

@@ -7,17 +7,18 @@ Careful    what no rule speaks of never passes in silence: the rules below whose
 
 In this order: the marks that detecting rules leave for a recipient; the rules that meet the
 recipient; of these the ones that decide (one with `final` silences the others, but nothing
-silences a virus); the most severe of their actions; then what the recipients' decisions make of
-each other, which together.verdict() says.
+silences a virus); what is listed for the recipient, which overrides some, or refuses; the most
+severe of their actions; then what the recipients' decisions make of each other, which
+together.verdict() says.
 """
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from qscanner.model import Action, CheckResult, Facts, Outcome, Verdict
-from qscanner.policy import marks, together
+from qscanner.model import Action, CheckResult, Facts, Listed, Outcome, Verdict
+from qscanner.policy import listed, marks, together
 from qscanner.policy.conditions import Findings, Viruses
 from qscanner.policy.cuts import cuts
 from qscanner.policy.evidence import Evidence, Marks
@@ -29,7 +30,7 @@ S = TypeVar("S", bound=Sentence)
 INFECTED = "default.infected"
 UNSCANNABLE = "default.unscannable"
 VIRUS_UNAVAILABLE = "default.virus-unavailable"
-SPAM_UNAVAILABLE = "default.spam-unavailable"
+SPAM_UNAVAILABLE = listed.SPAM_UNAVAILABLE
 EMERGENCY = "default.emergency-accept-unscanned"
 
 
@@ -70,13 +71,69 @@ def decide(
         known = hits.union(each for each in asked if each.holds_of(left)) if asked else hits
         met = [rule for rule, reach in reached if reach.includes(known)]
         logged.update((each.id, None) for each in (*detected, *met) if each.mode is Mode.LOG_ONLY)
-        deciding = _deciding(met, evidence, on_failure)
-        acting = tuple(each.id for each in detected if each.mode is Mode.ON)
-        wanted = cuts(deciding, evidence)
-        judged.append(
-            together.judge(tuple(places), deciding, marks=left, detected=acting, cuts=wanted)
+        group = _Group(
+            met=met, detected=detected, marks=left, evidence=evidence, on_failure=on_failure
         )
+        entries = listed.by_entry(places, facts.listed)
+        judged += [group.judged(tuple(theirs), entry) for entry, theirs in entries]
     return together.verdict(judged, facts, policy, logged=frozenset(logged))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Recipients whom the same rules meet; what is listed for them may still differ."""
+
+    met: list[Rule]
+    detected: list[Detector]
+    marks: Marks
+    evidence: Evidence
+    on_failure: OnFailure
+
+    def judged(self, places: tuple[int, ...], entry: Listed | None) -> Judged:
+        """Give what becomes of it for those at these places, for whom this is listed."""
+        deciding, overridden = self._deciding(entry)
+        one = together.judge(
+            places,
+            deciding,
+            marks=self.marks,
+            detected=tuple(each.id for each in self.detected if each.mode is Mode.ON),
+            cuts=cuts(deciding, self.evidence),
+        )
+        return replace(one, overridden=overridden) if overridden else one
+
+    def _deciding(self, entry: Listed | None) -> tuple[list[Rule], tuple[str, ...]]:
+        """Give the rules that decide, and the ids of those that an allowance overrides."""
+        deciding = _deciding(self.met, self.evidence, self.on_failure)
+        if entry is None:
+            return deciding, ()
+        if entry.is_allowed:
+            return self._allowed(entry, deciding)
+        is_silenced = any(rule.is_final for rule in deciding)
+        return (deciding if is_silenced else [*deciding, listed.blocked(entry)]), ()
+
+    def _allowed(self, entry: Listed, deciding: list[Rule]) -> tuple[list[Rule], tuple[str, ...]]:
+        """Give the same where the sender is allowed: what decides if what it overrides is gone.
+
+        Where a virus was found an allowance says nothing, nor where it would change nothing.
+        """
+        if self.evidence.viruses:
+            return deciding, ()
+        carried = _marks(
+            each for each in self.detected if listed.is_about_contents(each, self.evidence)
+        )
+        acting = (rule for rule in self.met if rule.mode is Mode.ON)
+        gone = {
+            rule.id: rule
+            for rule in (*deciding, *acting)
+            if listed.is_overridden(rule, self.evidence, carried)
+        }
+        left = [rule for rule in self.met if rule.id not in gone]
+        left = _deciding(left, self.evidence, self.on_failure)
+        left = [rule for rule in left if rule.id not in gone]
+        if not gone or not listed.is_better(left, deciding):
+            return deciding, ()
+        ids = tuple(rule.id for rule in together.by_severity(gone.values()))
+        return [listed.allowed(entry, ids), *left], ids
 
 
 def _evidence(facts: Facts, today: datetime.date | None, at: datetime.time | None) -> Evidence:

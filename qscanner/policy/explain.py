@@ -8,10 +8,10 @@ Careful    the words quote strangers: whoever prints them makes them printable f
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from qscanner.model import Action, Decision, Facts, Verdict
-from qscanner.policy import decide
+from qscanner.model import ALLOWED, BLOCKED, Action, Decision, Facts, Listed, Verdict
+from qscanner.policy import decide, listed
 from qscanner.policy.addresses import Address, Addresses
 from qscanner.policy.conditions import Condition, Findings, quoted
 from qscanner.policy.evidence import Evidence, Marks
@@ -23,6 +23,8 @@ _OWN_ACTIONS = {
     decide.INFECTED: Action.QUARANTINE,
     decide.UNSCANNABLE: Action.QUARANTINE,
     decide.EMERGENCY: Action.ACCEPT,
+    ALLOWED: Action.ACCEPT,
+    BLOCKED: Action.REJECT,
 }
 _OWN_WORDS = {
     decide.INFECTED: "a virus was found, and no rule of yours speaks of it",
@@ -49,7 +51,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Recipients for whom the same holds: what each rule says, what follows, and why."""
+    """Recipients for whom the same holds: what each rule says, what follows, and why.
+
+    `listed` is the entry that allows or blocks the sender for them, None where there is none.
+    """
 
     recipients: tuple[bytes, ...]
     decision: Decision
@@ -57,6 +62,7 @@ class Group:
     detectors: tuple[Told, ...]
     rules: tuple[Told, ...]
     why: tuple[str, ...]
+    listed: Listed | None = None
 
 
 def explain(
@@ -67,15 +73,32 @@ def explain(
     scopes = (scope for each in policy.sentences for scope in (*each.when, *each.unless))
     sets = (each for scope in scopes for each in scope.recipients)
     found = []
-    for places in groups(facts.envelope.recipients, sets, today).values():
+    alike = groups(facts.envelope.recipients, sets, today).values()
+    for entry, places in (one for some in alike for one in listed.by_entry(some, facts.listed)):
         recipients = tuple(facts.envelope.recipients[place] for place in places)
         decision = (
             verdict.decisions[places[0]]
             if places
             else Decision(action=verdict.action, rules=verdict.rules)
         )
-        found.append(_group(policy, evidence, recipients, decision))
+        group = _group(policy, evidence, recipients, decision)
+        said = tuple(_of_entry(entry, decision, evidence)) if entry else ()
+        found.append(replace(group, listed=entry, why=(*group.why, *said)))
     return tuple(found)
+
+
+def _of_entry(entry: Listed, decision: Decision, evidence: Evidence) -> Iterable[str]:
+    """Say what an entry of the lists made of it."""
+    told = listed.words(entry)
+    if not entry.is_allowed:
+        is_so = BLOCKED in decision.rules
+        yield f"{BLOCKED}: {told}" if is_so else f"{told}: other rules go over that"
+    elif decision.overridden:
+        yield f"{ALLOWED}: {told}; so these do not count: {', '.join(decision.overridden)}"
+    elif evidence.viruses:
+        yield f"{told}: that says nothing of a virus"
+    else:
+        yield f"{told}: that changes nothing here"
 
 
 def _group(
@@ -182,7 +205,8 @@ def _why(told: tuple[Told, ...], decision: Decision, evidence: Evidence) -> Iter
     yield from (f"{id_}: {_OWN_WORDS[id_]}" for id_ in deciding if id_ in _OWN_WORDS)
     final = next((each for each in acting if each.is_final and each.id in deciding), None)
     if final is not None:
-        yield from _of_final(final, acting, deciding, evidence)
+        counting = (*deciding, *decision.overridden)
+        yield from _of_final(final, acting, counting, evidence)
     for each in met:
         if each.mode is Mode.LOG_ONLY:
             yield f"{each.id} is log-only, so without effect: {each.action.value}"
@@ -208,12 +232,13 @@ def _asked(id_: str, by_id: dict[str, Sentence]) -> Action | None:
 
 
 def _of_final(
-    final: Rule, acting: list[Rule], deciding: tuple[str, ...], evidence: Evidence
+    final: Rule, acting: list[Rule], told: tuple[str, ...], evidence: Evidence
 ) -> Iterable[str]:
-    silent = [each.id for each in acting if each.id not in deciding]
+    """Say what a final rule silences; `told` are those of which something else is said."""
+    silent = [each.id for each in acting if each.id not in told]
     if silent:
         yield f"{final.id} is final, so these do not count: {', '.join(silent)}"
     else:
         yield f"{final.id} is final: what other rules say would not count"
-    if evidence.viruses and len(deciding) > 1:
+    if evidence.viruses and len(told) > 1:
         yield "but nothing silences a virus: rules about it count beside a final one"

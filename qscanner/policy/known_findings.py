@@ -66,6 +66,9 @@ _WHATS = {
     "auth": """
         dkim-bad not-verified unavailable
     """,
+    "lists": """
+        unreadable
+    """,
 }
 KINDS = tuple(_WHATS)
 IDS = tuple(f"{kind}.{what}" for kind, whats in _WHATS.items() for what in whats.split())

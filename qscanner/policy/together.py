@@ -9,7 +9,7 @@ Careful    one queue run has one ending: who is deferred defers all, and who is 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from qscanner.model import Action, Cut, Decision, Edits, Facts, Notify, Release, Verdict
+from qscanner.model import ALLOWED, Action, Cut, Decision, Edits, Facts, Notify, Release, Verdict
 from qscanner.policy.evidence import Marks
 from qscanner.policy.rules import Policy, Rule
 
@@ -26,6 +26,7 @@ class Judged:
     marks: Marks
     detected: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] | None = ()  # None: they have no certain place
+    overridden: tuple[str, ...] = ()  # rules that do not count, since the sender is allowed
 
 
 def judge(
@@ -37,7 +38,7 @@ def judge(
     cuts: tuple[Cut, ...] | None = (),
 ) -> Judged:
     """Give what the rules that decide for these recipients come to: the most severe action."""
-    rules = _by_severity(deciding) if len(deciding) > 1 else tuple(deciding)
+    rules = by_severity(deciding) if len(deciding) > 1 else tuple(deciding)
     action = rules[0].action if rules else Action.ACCEPT
     return Judged(
         places=places, action=action, rules=rules, marks=marks, detected=detected, cuts=cuts
@@ -80,10 +81,14 @@ def _all_rules(judged: list[Judged], policy: Policy) -> tuple[Rule, ...]:
     """Give the rules that decided for anybody, most severe first, then in reading order."""
     if len(judged) == 1:
         return judged[0].rules
-    together = {rule.id: rule for each in judged for rule in each.rules}
-    # The program's own rules are read last.
-    own = (each for each in together if each.startswith("default."))
-    return _by_severity(together[id_] for id_ in (*_in_order(set(together), policy), *own))
+    together: dict[str, Rule] = {}
+    for rule in (rule for each in judged for rule in each.rules):
+        together.setdefault(rule.id, rule)  # entries of several recipients: the first is told
+    # The program's own rules are read last, but for the one that says why others do not count.
+    first = (ALLOWED,) if ALLOWED in together else ()
+    own = (each for each in together if each.startswith("default.") and each not in first)
+    ordered = (*first, *_in_order(set(together), policy), *own)
+    return by_severity(together[id_] for id_ in ordered)
 
 
 def _in_order(ids: Collection[str], policy: Policy) -> tuple[str, ...]:
@@ -91,7 +96,7 @@ def _in_order(ids: Collection[str], policy: Policy) -> tuple[str, ...]:
     return tuple(each.id for each in policy.sentences if each.id in ids) if ids else ()
 
 
-def _by_severity(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+def by_severity(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """Give the rules, most severe first; those of the same action stay in their order."""
     return tuple(sorted(rules, key=lambda rule: -rule.action.severity))
 
@@ -138,7 +143,7 @@ def _defer_all(judged: list[Judged], notes: list[str]) -> list[Judged]:
     return [
         each
         if each.action is Action.DEFER
-        else replace(each, action=Action.DEFER, rules=first.rules)
+        else replace(each, action=Action.DEFER, rules=first.rules, overridden=first.overridden)
         for each in judged
     ]
 
@@ -150,6 +155,7 @@ def _decisions(judged: list[Judged], count: int) -> tuple[Decision, ...]:
         same = Decision(
             action=each.action,
             rules=tuple(rule.id for rule in each.rules),
+            overridden=each.overridden,
             redirect_to=_redirect_to(each.rules) if is_sent else (),
             copy_to=_copy_to(each.rules) if is_sent else (),
             maildirs=_maildirs(each.rules) if is_sent else (),

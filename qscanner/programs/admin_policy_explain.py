@@ -26,6 +26,7 @@ from qscanner.codec.text import for_terminal, readable
 from qscanner.model import Action, Client, Envelope
 from qscanner.outcomes import QScannerError, Unusable
 from qscanner.policy.explain import Group, Told, explain
+from qscanner.policy.listed import allowed, blocked, words
 from qscanner.policy.rules import Detector, Mode, Rule
 from qscanner.programs.admin_options import (
     Exit,
@@ -180,11 +181,20 @@ def _drawn(told: _Telling, screen: Screen, *, is_all: bool) -> Iterator[str]:
 def _notes(told: _Telling) -> Iterator[tuple[str, str]]:
     """Give what the recipients' decisions made of each other; a rule's own `why` is no news."""
     whys = {each.rule.id: each.rule.why for group in told.groups for each in group.rules}
+    whys |= {rule.id: rule.why for group in reversed(told.groups) for rule in _own_rules(group)}
     why, rules = told.report.verdict.why, told.report.verdict.rules
     first = (whys.get(rules[0]) or f'rule "{rules[0]}"') if rules else "no rule met it"
     left = why.removeprefix(first).removeprefix("; ")
     if left:
         yield "together", left
+
+
+def _own_rules(group: Group) -> Iterator[Rule]:
+    """Give the program's own rule about an entry: what it says stands with the group."""
+    if group.listed and not group.listed.is_allowed:
+        yield blocked(group.listed)
+    elif group.listed:
+        yield allowed(group.listed, group.decision.overridden)
 
 
 def _head(told: _Telling, screen: Screen) -> Iterator[str]:
@@ -303,6 +313,8 @@ def _as_json(
                 "decided": list(g.decision.rules),
                 "total": g.marks.total,
                 "tags": sorted(g.marks.tags),
+                "listed": words(g.listed) if g.listed else None,
+                "overridden": list(g.decision.overridden),
                 "rules": [_rule_as_json(each) for each in (*g.detectors, *g.rules)],
                 "because": list(g.why),
             }

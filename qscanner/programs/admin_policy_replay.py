@@ -43,6 +43,7 @@ from qscanner.programs.admin_scan import client_of, envelope_of, message_of
 from qscanner.programs.admin_screen import Screen
 from qscanner.replaying import Compared, Rules, compared, paths
 from qscanner.settings import Settings
+from qscanner.store.lists import Lists
 
 _MAX_LISTED = 500  # changes that are listed; all are counted, and --json has all
 _MAX_NAMED = 4  # rules of one message
@@ -135,7 +136,7 @@ def _bench(chosen: Settings, rules: Rules, *, is_asking: bool) -> Bench:
     if is_asking:
         wanted = looking.no_rules(needs_texts=rules.needs_texts, needs_auth=rules.needs_auth)
         verifier = Verifier.of(chosen.auth) if rules.needs_auth else None
-        return replace(Bench.of(chosen), policy=wanted, auth=verifier)
+        return replace(Bench.of(chosen), policy=wanted, auth=verifier, lists=Lists.nobody())
     return looking.bench(chosen, needs_texts=rules.needs_texts, has_engine=True)
 
 

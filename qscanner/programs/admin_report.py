@@ -13,8 +13,9 @@ import click
 
 from qscanner import reply
 from qscanner.codec.text import for_terminal
-from qscanner.model import Action, CheckResult, Part
+from qscanner.model import Action, CheckResult, Listed, Part
 from qscanner.outcomes import REPLIES, Ending
+from qscanner.policy.listed import words
 from qscanner.policy.rules import Policy
 from qscanner.programs.admin_options import folded
 from qscanner.report import ENDINGS, Report, edits_of
@@ -72,6 +73,7 @@ def _reasons(report: Report, policy: Policy) -> list[str]:
     lines += _rows("stripped", tuple(cut.part.path for cut in edits_of(report.verdict).cuts))
     if len({decided.action for decided in report.verdict.decisions}) > 1:
         lines += _rows("to", _recipients(report))
+    lines += _rows("listed", _listed(report))
     return lines
 
 
@@ -109,6 +111,7 @@ def failed_as_json(file: str, ending: Ending, why: str) -> dict[str, Any]:
         "why": why,
         "log_only": [],
         "stripped": [],
+        "listed": {},
     }
 
 
@@ -150,6 +153,18 @@ def _recipients(report: Report) -> Iterator[str]:
     facts, verdict = report.facts, report.verdict
     for to, decided in zip(facts.envelope.recipients, verdict.decisions, strict=False):
         yield f"{to.decode('utf-8', 'backslashreplace')}: {decided.action.value}"
+
+
+def _listed(report: Report) -> Iterator[str]:
+    """Give each entry that allows or blocks the sender for somebody, and for whom."""
+    pairs = zip(report.facts.envelope.recipients, report.facts.listed, strict=False)
+    to: dict[Listed, list[str]] = {}
+    for address, entry in pairs:
+        if entry:
+            to.setdefault(entry, []).append(address.decode("utf-8", "backslashreplace"))
+    for entry, addresses in to.items():
+        more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+        yield f"{addresses[0]}{more}: {words(entry)}"
 
 
 def _check(result: CheckResult | None) -> Iterator[str]:

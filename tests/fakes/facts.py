@@ -15,6 +15,7 @@ from qscanner.model import (
     Facts,
     Finding,
     Header,
+    Listed,
     Outcome,
     Part,
     Score,
@@ -40,6 +41,7 @@ def facts(
     found: tuple[str, ...] = (),
     virus: CheckResult | None = CLEAN,
     spam: CheckResult | None = None,
+    listed: tuple[Listed | None, ...] = (),
     **client: Any,
 ) -> Facts:
     """Give facts of an ordinary message, but for what is said; `client` is of model.Client."""
@@ -53,6 +55,7 @@ def facts(
         findings=tuple(Finding(id=id_) for id_ in found),
         virus=virus,
         spam=spam,
+        listed=listed,
     )
 
 
@@ -65,6 +68,15 @@ def scored(score: float, threshold: float = 5.0, *rules: str) -> CheckResult:
     """Give what a scorer says."""
     outcome = Outcome.FOUND if score >= threshold else Outcome.CLEAN
     return CheckResult(outcome=outcome, score=Score(score=score, threshold=threshold, rules=rules))
+
+
+def listing(word: str, id_: str = "e1") -> Listed | None:
+    """Give an entry that allows ("+") or blocks ("-") the sender; None for ""."""
+    if not word:
+        return None
+    is_allowed = word == "+"
+    doing = "allowed" if is_allowed else "blocked"
+    return Listed(id=id_, is_allowed=is_allowed, told=f"{doing} jane, by ann: asked")
 
 
 def part(*names: str, kinds: tuple[str, ...] = (), **keys: Any) -> Part:

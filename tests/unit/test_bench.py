@@ -13,6 +13,7 @@ from qscanner.outcomes import Ending, Unusable
 from qscanner.settings import (
     Clamav,
     Policy,
+    Quarantine,
     Queue,
     Rspamd,
     Settings,
@@ -22,6 +23,7 @@ from qscanner.settings import (
     Virus,
     VirusCommand,
 )
+from tests.fakes import listing
 
 SHIPPED = Policy(dir=str(Path(__file__).resolve().parents[2] / "policies"))
 
@@ -102,6 +104,14 @@ def test_rspamd_is_a_scorer() -> None:
     bench = Bench.of(settings(spam=Spam(scorer="rspamd", rspamd=chosen)))
     assert isinstance(bench.scorer, spam.Scorer)
     assert (bench.scorer.servers, bench.scorer.max_octets) == ((parse("tcp:127.0.0.1:11333"),), 5)
+
+
+def test_who_is_allowed_stands_in_the_folder(tmp_path: Path) -> None:
+    """Also where all else is in PostgreSQL: no scan waits for a database."""
+    listing.put(tmp_path, listing.entry("a@x"))
+    held = Quarantine(dir=str(tmp_path), database="postgresql://nobody@nowhere.invalid/x")
+    bench = Bench.of(settings(quarantine=held))
+    assert bench.lists.allowed(b"a@x", b"b@y")
 
 
 def test_broken_policies_are_unusable(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """looking: facts by our own looking, and nobody asked."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from qscanner import looking, specimen
 from qscanner.model import Action, Facts, Outcome
 from qscanner.policy.trials import Enclosed, Specimen
 from qscanner.report import Mail
-from qscanner.settings import Settings, Spam, Virus
+from qscanner.settings import Quarantine, Settings, Spam, Virus
 from qscanner.spool import Message
+from tests.fakes import listing
 from tests.fakes.mails import EICAR
 
 BUSY = Settings(
@@ -32,6 +34,17 @@ def test_nobody_is_asked() -> None:
     found = facts(BUSY)
     assert (found.virus, found.spam, found.texts) == (None, None, ())
     assert [part.path for part in found.parts] == ["1", "2/a.com"]
+
+
+def test_nobody_is_allowed_or_blocked(tmp_path: Path) -> None:
+    """Whoever compares or tests rules wants to know what these say, whatever is listed here."""
+    listing.put(tmp_path, *(listing.entry(who) for who in ("@example.org", "@sender.example")))
+    found = facts(replace(BUSY, quarantine=Quarantine(dir=str(tmp_path))))
+    assert (found.listed, found.findings) == ((), facts(BUSY).findings)
+    (tmp_path / "lists").write_text("{")
+    assert (
+        facts(replace(BUSY, quarantine=Quarantine(dir=str(tmp_path)))).findings == found.findings
+    )
 
 
 def test_the_engine_and_texts_where_they_are_wanted() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from qscanner.policy.decide import decide
 from qscanner.policy.explain import Group, Told, explain
-from tests.fakes.facts import AWAY, ON_FAILURE, TODAY, facts, infected, part, policy
+from tests.fakes.facts import AWAY, ON_FAILURE, TODAY, facts, infected, listing, part, policy
 
 NOON = datetime.time(12)
 PE = part("a.exe", kinds=("pe",), path="2/a.exe", octets=9)
@@ -184,6 +184,70 @@ def test_why(tmp_path: Path, rules: str, said: dict[str, Any], why: list[str]) -
     """Which rule decides, and what became of the others, in words."""
     (group,) = told(tmp_path, rules, **said)
     assert list(group.why) == why
+
+
+HOLDS = """
+[[rule]]
+id = "hold"
+when.relay = false
+action = "quarantine"
+final = true
+[[rule]]
+id = "spam"
+when.size_under = "1 MB"
+action = "quarantine"
+"""
+ENTRIES: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
+    "allowed": (
+        HOLDS, "+", {},
+        ["default.allowed decides: accept",
+         "default.allowed: allowed jane, by ann: asked (entry e1); so these do not count: "
+         "hold, spam"],
+    ),
+    "allowed, for nothing": (
+        "", "+", {},
+        ["no rule decides: it is accepted",
+         "allowed jane, by ann: asked (entry e1): that changes nothing here"],
+    ),
+    "allowed, with a virus": (
+        RULES, "+", {"virus": infected("X"), "to": (b"ann@b.example",)},
+        ["default.infected decides: quarantine",
+         "default.infected: a virus was found, and no rule of yours speaks of it",
+         "allowed jane, by ann: asked (entry e1): that says nothing of a virus"],
+    ),
+    "blocked": (
+        "", "-", {},
+        ["default.blocked decides: reject",
+         "default.blocked: blocked jane, by ann: asked (entry e1)"],
+    ),
+    "blocked, and a final rule": (
+        HOLDS, "-", {},
+        ["hold decides: quarantine", "hold is final, so these do not count: spam",
+         "blocked jane, by ann: asked (entry e1): other rules go over that"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "word", "said", "why"), ENTRIES.values(), ids=ENTRIES)
+def test_entries(
+    tmp_path: Path, rules: str, word: str, said: dict[str, Any], why: list[str]
+) -> None:
+    """Which entry it was, what it says, and which rules do not count therefore."""
+    (group,) = told(tmp_path, rules, listed=(listing(word),), **said)
+    assert list(group.why) == why
+    assert group.listed == listing(word)
+
+
+def test_recipients_with_entries_are_groups_of_their_own(tmp_path: Path) -> None:
+    """Those for whom the same is listed are told of together."""
+    to = (b"a@x", b"b@x", b"c@x")
+    entries = (listing("-"), None, listing("-"))
+    groups = told(tmp_path, "", to=to, listed=entries)
+    assert [each.recipients for each in groups] == [(b"a@x", b"c@x"), (b"b@x",)]
+    assert [each.listed for each in groups] == [listing("-"), None]
+    assert groups[0].why[0] == (
+        "default.blocked decides: reject; it becomes quarantine, see below"
+    )
 
 
 def test_no_recipients(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from qscanner.programs import admin_policy_explain
 from qscanner.spool import Message
 from tests.fakes import mails
 from tests.fakes.desk import Desk
+from tests.fakes.listing import entry, put
 
 DIGEST = "0123456789abcdef" * 4
 ID = "19e8d0a1b2c-a1b2c3"
@@ -107,6 +108,27 @@ def test_a_final_rule(desk: Desk) -> None:
     done = desk.run("policy", "explain", mail, *words)
     assert done.exit_code == 0
     assert "mine is final, so these do not count: adds-up" in done.output
+
+
+def test_an_entry_of_the_lists(desk: Desk) -> None:
+    """A group for each, with what the entry says and overrides; nothing is told twice."""
+    desk.policy('schema = 1\n[[rule]]\nid = "h"\nwhen.relay = false\naction = "quarantine"\n')
+    put(desk.folder / "quarantine", entry("eve@x.example", "a@b.example"))
+    words = ("--from", "eve@x.example", "--to", "a@b.example", "--to", "c@d")
+    mail = desk.mail(mails.text())
+    text = " ".join(desk.run("policy", "explain", mail, *words).output.split())
+    assert "=> default.allowed: allowed eve@x.example for a@b.example, by ann" in text
+    assert "so these do not count: h" in text
+    assert "together" not in text
+    first, second = explained(desk, mail, *words)["groups"]
+    assert (first["listed"], first["overridden"]) == (
+        "allowed eve@x.example for a@b.example, by ann (entry eve@x.example>a@b.example)", ["h"],
+    )  # fmt: skip
+    assert (second["listed"], second["overridden"]) == (None, [])
+    put(desk.folder / "quarantine", entry("eve@x.example", is_allowed=False))
+    text = desk.run("policy", "explain", mail, *words).output
+    assert "reject for a@b.example, c@d" in text
+    assert "together" not in text
 
 
 HELD = {

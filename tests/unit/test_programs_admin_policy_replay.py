@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from qscanner.settings import Quarantine
 from tests.fakes import mails
 from tests.fakes.desk import Desk
+from tests.fakes.holds import Hold
+from tests.fakes.listing import entry, put
 
 RULE = """schema = 1
 [[rule]]
@@ -148,6 +151,24 @@ def test_scanners_are_asked_where_that_is_said(desk: Desk) -> None:
     assert told[-1]["actions"] == {"defer -> quarantine": 1}
     told = objects(replay(desk, "--json", new, box))
     assert told[-1]["actions"] == {"accept -> quarantine": 1}
+
+
+@pytest.mark.parametrize("options", [(), ("--scanners",)])
+def test_nobody_is_allowed(options: tuple[str, ...], desk: Desk) -> None:
+    """Rules are compared, whoever is on the lists, and whether these can be read."""
+    held, new = desk.folder / "quarantine", str(desk.folder / "new")
+    Hold().keep(Quarantine(dir=str(held)))
+    (desk.folder / "new" / "70-more.toml").write_text(
+        'schema = 1\n[[rule]]\nid = "m"\nwhy = "x"\nwhen.from = "@example.org"\n'
+        'action = "quarantine"\n[[rule]]\nid = "u"\nwhy = "x"\nfinding = "lists.unreadable"\n'
+        'action = "reject"\n'
+    )
+    before = objects(replay(desk, "--json", *options, new))
+    assert before[-1]["actions"] == {"accept -> quarantine": 1}
+    put(held, entry("ann@example.org"))
+    assert objects(replay(desk, "--json", *options, new)) == before
+    (held / "lists").write_text("{")
+    assert objects(replay(desk, "--json", *options, new)) == before
 
 
 def test_many_changes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

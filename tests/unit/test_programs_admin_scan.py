@@ -17,6 +17,7 @@ from qscanner.programs import admin_scan
 from qscanner.programs.admin_scan import client_of, envelope_of
 from tests.fakes import mails
 from tests.fakes.desk import Desk
+from tests.fakes.listing import entry, put
 
 FOR_OUTSIDE = """
 schema = 1
@@ -71,6 +72,20 @@ def test_told_to_people(desk: Desk) -> None:
         "2 files: 1 accepted, 1 not accepted",
     ):
         assert words in done.output, words
+
+
+def test_who_is_allowed_and_blocked(desk: Desk) -> None:
+    """What an entry says stands with the reasons, and in the JSON."""
+    put(desk.folder / "quarantine", entry("a@x", "b@y", is_allowed=False), entry("a@x", "@z"))
+    words = ("--from", "a@x", "--to", "b@y", "--to", "c@z", "--to", "d@z", "--to", "e@w")
+    mail = desk.mail(mails.text())
+    done = desk.run("scan", mail, *words)
+    assert "listed    b@y: blocked a@x for b@y, by ann (entry a@x>b@y)" in done.output
+    assert "listed    c@z and 1 more: allowed a@x for @z, by ann (entry a@x>@z)" in done.output
+    (told,) = objects(desk.run("scan", "--json", mail, *words))
+    assert list(told["listed"]) == ["b@y", "c@z", "d@z"]
+    assert told["recipients"]["b@y"] == "quarantine"
+    assert told["rules"] == ["default.blocked"]
 
 
 def test_tree(desk: Desk) -> None:

@@ -26,6 +26,8 @@ from qscanner.model import (
 from qscanner.outcomes import Ending, Later, QScannerError
 from qscanner.spool import Message
 from tests.fakes import child
+from tests.fakes.facts import facts as facts_of
+from tests.fakes.facts import infected, scored
 
 DIGEST = "ab" * 32
 OCTETS = b"Received: x\nSubject: y\n\n\0\xff"
@@ -308,6 +310,27 @@ def test_the_record_says_everything() -> None:
         "findings": [{"id": "mime.junk", "where": "1.2/\u202e", "detail": "\x1b"}],
         "stripped": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "rules", "want"),
+    [
+        ({"spam": scored(9)}, ("default.blocked", "surely-spam"), "policy"),
+        ({"found": ("name.bidi",)}, ("default.blocked",), "policy"),
+        ({"spam": scored(9)}, ("surely-spam", "default.blocked"), "spam"),
+        ({"spam": scored(9)}, ("default.allowed",), "spam"),
+        ({"spam": scored(9)}, (), "spam"),
+        ({"virus": infected("X")}, ("default.blocked",), "virus"),
+        ({"found": ("unscannable.x",)}, ("default.blocked",), "unscannable"),
+        ({"found": ("name.bidi",)}, ("hidden-extension",), "banned"),
+    ],
+)
+def test_what_a_recipient_does_not_want_is_policy(
+    said: dict[str, Any], rules: tuple[str, ...], want: str
+) -> None:
+    """Whatever the scorer says; a virus, and what was not scanned, are what they are."""
+    verdict = Verdict(action=Action.ACCEPT, decisions=(), rules=rules)
+    assert quarantine.class_of(facts_of(**said), verdict) == want
 
 
 def stripped(action: Action = Action.ACCEPT, *others: Action) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from qscanner.model import (
     Facts,
     Finding,
     Header,
+    Listed,
     Outcome,
     Part,
     Score,
@@ -189,6 +190,31 @@ def test_what_was_taken_out() -> None:
         assert event.get("stripped") == ("2/a.exe,3" if is_accepted else None)
         told = report.as_json(one, file="x")["stripped"]
         assert told == (["2/a.exe", "3"] if is_accepted else [])
+
+
+def test_what_was_listed() -> None:
+    """The log has the entries that made a difference, each once; the JSON has what all say."""
+    entry = Listed(id="e1", is_allowed=True, told="allowed s@x for all, by ann")
+    other = Listed(id="e2", is_allowed=False, told="blocked s@x for b@y, by bob")
+    for rules, ids in (
+        ((("default.allowed",), ("default.blocked", "r")), "e1,e2"),
+        ((("r",), ("default.blocked",)), "e2"),
+        (((), ()), None),
+    ):
+        decisions = tuple(Decision(action=Action.QUARANTINE, rules=each) for each in rules)
+        decided = Verdict(action=Action.QUARANTINE, decisions=decisions)
+        one = made(replace(facts(), listed=(entry, other)), decided)
+        assert report.event(one, pid=1, ending=Ending.HELD).get("listed") == ids
+        assert report.as_json(one, file="x")["listed"] == {
+            "a@y": "allowed s@x for all, by ann (entry e1)",
+            "b@y": "blocked s@x for b@y, by bob (entry e2)",
+        }
+    for_all = replace(facts(), listed=(entry, entry))
+    both = made(for_all, verdict(Action.ACCEPT, rules=("default.allowed",)))
+    assert report.event(both, pid=1, ending=Ending.ACCEPTED)["listed"] == "e1"
+    alone = made(replace(facts(), listed=(None, other)), verdict(Action.ACCEPT))
+    assert list(report.as_json(alone, file="x")["listed"]) == ["b@y"]
+    assert report.as_json(made(facts(), verdict(Action.ACCEPT)), file="x")["listed"] == {}
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=2000))
