@@ -208,8 +208,8 @@ def _with_listed(facts: Facts, bench: Bench) -> Facts:
     """Give the facts with who is allowed and blocked, as late as may be; mostly, as they are."""
     said = bench.lists.look(facts.envelope.sender, facts.envelope.recipients)
     if said.trouble:
-        found = (*facts.findings, Finding(id=LISTS_UNREADABLE, detail=said.trouble))
-        return replace(facts, findings=found)
+        found = Finding(id=LISTS_UNREADABLE, detail=said.trouble)
+        return replace(facts, findings=(found, *facts.findings))  # the log tells the first ones
     return replace(facts, listed=said.listed) if said.listed else facts
 
 

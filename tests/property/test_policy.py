@@ -33,7 +33,7 @@ from qscanner.policy.index import Index
 from qscanner.policy.read import load
 from qscanner.policy.routing import recipients
 from qscanner.policy.rules import Policy
-from tests.fakes.facts import TODAY
+from tests.fakes.facts import TODAY, listing
 
 pytestmark = pytest.mark.property
 
@@ -253,6 +253,78 @@ def _replace(given_facts: Facts, *, findings: tuple[Finding, ...]) -> Facts:
         virus=given_facts.virus,
         spam=given_facts.spam,
     )
+
+
+word = st.sampled_from(["", "+", "-"])
+
+
+def allowing(given_facts: Facts) -> Facts:
+    """Give the same, with the sender allowed for everybody."""
+    to = given_facts.envelope.recipients
+    return replace(given_facts, listed=(listing("+"),) * len(to))
+
+
+@many
+@given(every, facts, on_failure)
+def test_an_allowance_never_passes_a_virus(
+    policy: Policy, given_facts: Facts, failure: OnFailure
+) -> None:
+    """Where one was found, or nobody could look, all is as it would be without."""
+    without = decide(policy, given_facts, failure, today=TODAY, at=NIGHT)
+    got = decide(policy, allowing(given_facts), failure, today=TODAY, at=NIGHT)
+    if Evidence(given_facts, TODAY).viruses:
+        assert got == without
+    about_scanning = {"default.infected", "default.unscannable", failure.virus_rule}
+    assert about_scanning.isdisjoint(id_ for each in got.decisions for id_ in each.overridden)
+
+
+@many
+@given(every, facts, on_failure)
+def test_what_an_allowance_overrides(
+    policy: Policy, given_facts: Facts, failure: OnFailure
+) -> None:
+    """It never makes more of it; and it makes less only of what is about spam, or holds."""
+    # One recipient, and no mail of this host, as in test_monotone.
+    one = _replace(given_facts, findings=given_facts.findings)
+    without = decide(policy, one, failure, today=TODAY, at=NIGHT)
+    got = decide(policy, allowing(one), failure, today=TODAY, at=NIGHT)
+    assert got.action.severity <= without.action.severity
+    by_id = {rule.id: rule for rule in policy.rules}
+    for id_ in (id_ for each in got.decisions for id_ in each.overridden):
+        if id_ != "default.spam-unavailable":
+            rule = by_id[id_]
+            names = {each.name.partition(".")[0] for each in (*rule.conditions, *rule.marks)}
+            assert not {"virus", "part"} & names
+            assert rule.action is Action.QUARANTINE or {"spam", "total", "finding"} & names
+    if got.decisions == without.decisions:
+        assert got == without
+    else:
+        assert all("default.allowed" in each.rules for each in got.decisions)
+
+
+@many
+@given(every, facts, on_failure, st.lists(word, min_size=5, max_size=5))
+def test_an_entry_says_nothing_about_others(
+    policy: Policy, given_facts: Facts, failure: OnFailure, said: list[str]
+) -> None:
+    """Whatever is listed for whom, the rules say of each what they say where nobody else is."""
+    to = given_facts.envelope.recipients
+    entries = tuple(listing(each) for each in said[: len(to)])
+    got = decide(policy, replace(given_facts, listed=entries), failure, today=TODAY, at=NIGHT)
+    assert len(got.decisions) == len(to)
+    if got.action is Action.DEFER:  # for all, whatever others are told
+        return
+    for place, entry in enumerate(entries):
+        alone = decide(
+            policy,
+            replace(given_facts, listed=tuple(entry for _ in to)),
+            failure,
+            today=TODAY,
+            at=NIGHT,
+        )
+        if alone.action is not Action.DEFER:
+            assert got.decisions[place].rules == alone.decisions[place].rules
+            assert got.decisions[place].overridden == alone.decisions[place].overridden
 
 
 @many
