@@ -114,6 +114,8 @@ def _once(mail: Mail, bench: Bench, log: Log, watch: _Watch) -> None:
         findings=(*view.findings, *looked.findings, *found),
         virus=asked,
     )
+    to = posted.envelope.recipients
+    watch("lists: look", lambda: bench.lists.look(posted.envelope.sender, to))
     verdict = watch("policy: decide", lambda: decide(bench.policy, facts, bench.on_failure))
     watch("report: lines", lambda: lines(facts, verdict, id="0", host=bench.host))
     report = watch("= scan.scan, clamd beside", lambda: scan(posted, bench, Deadline(60)))
