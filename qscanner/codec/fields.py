@@ -22,14 +22,16 @@ from qscanner.model import Header
 Octets = bytes | mmap.mmap
 
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*):")
+# Groups are repeated within (?>...), not with a + behind the repetition: Python before 3.11.5 goes
+# on where a repetition that failed has left off (cpython issue 106052), and Debian 12 has 3.11.2.
 # A name whose colon stands in a later line, behind blanks: some unfold first, and read a field.
-_FOLDED_COLON = re.compile(rb"([!-9;-~]{1,80})[ \t]*+(?:\r{0,3}+\n[ \t]++|\r[ \t]*+){1,20}+:")
+_FOLDED_COLON = re.compile(rb"([!-9;-~]{1,80})[ \t]*+(?>(?:\r{0,3}+\n[ \t]++|\r[ \t]*+){1,20}):")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _TIDY_FIELD = re.compile(
-    rb"([!#-'*-9;<>-~]++):([^\r\n\0]*+\r?+\n(?:[ \t]++(?![Cc][Oo][Nn][Tt]|[\r\n])"
-    rb"[^\r\n\0]*+\r?+\n)*+)"
+    rb"([!#-'*-9;<>-~]++):([^\r\n\0]*+\r?+\n(?>(?:[ \t]++(?![Cc][Oo][Nn][Tt]|[\r\n])"
+    rb"[^\r\n\0]*+\r?+\n)*))"
 )
-_TIDY_BLOCK = re.compile(rb"(?:" + _TIDY_FIELD.pattern + rb")++")
+_TIDY_BLOCK = re.compile(rb"(?>(?:" + _TIDY_FIELD.pattern + rb")+)")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
 _GOES_ON = re.compile(rb"[ \t]+[^ \t\r\n]|(?!--)[!-9;-~]+[ \t]*:|[ \t]*\r*\n|:|\Z")

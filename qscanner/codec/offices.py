@@ -233,7 +233,7 @@ _ADDRESS = re.compile(r"(?i)\s*(?:https?|ftps?|mhtml|webdav|ms-[a-z]+)\s*:")
 _ON_HOST = re.compile(r"(?i)\s*(?:file:)?[\\/]{2,}([^\\/:]{1,255})[\\/]")
 _MARKED = re.compile(
     rb"<(?:\w{1,30}:)?(fldChar|instrText|delInstrText|fldSimple|ddeLink|macrosheet|binData|binaryData)"
-    rb"(?=[\s>/])((?:[^<>\"']|\"[^\"<]{0,4000}+\"|'[^'<]{0,4000}+'){0,4000}+)>([^<]*+)"
+    rb"(?=[\s>/])((?>(?:[^<>\"']|\"[^\"<]{0,4000}+\"|'[^'<]{0,4000}+'){0,4000}))>([^<]*+)"
 )
 _DDE = re.compile(r"(?i)(?:\A|[\s\n])\\?(dde(?:auto)?\s[^\n]{0,200})")
 _QUOTED = re.compile(r"(?i)\bquote((?:\s+\d{1,5}){3,500})")

@@ -9,7 +9,7 @@ Careful    linear, and cheap where there is nothing: a text is first mapped to w
 import binascii
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 
 from qscanner.codec import transfer
 from qscanner.codec.text import readable
@@ -19,17 +19,19 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _IN, _OUT = b"A", b" "
 _MASK = bytes(_IN[0] if octet in _ALPHABET else _OUT[0] for octet in range(256))
 _LONG = _IN * 40
-_REST_OF_RUN = (
-    rb"[A-Za-z0-9+/]*+=*+(?:%s[A-Za-z0-9+/=]++(?=[ \t]*+\r*+(?:\n|\Z))"
-    rb"|=*+(?=[A-Za-z0-9+/]{4})[A-Za-z0-9+/]++=++)*+"
+# How a run goes on: a thousand lines at a time, since (?>...) remembers each until its end. What
+# stands in it is not repeated with a + behind the repetition: see codec.fields.
+_BEGIN = re.compile(rb"[A-Za-z0-9+/]*+=*+")
+_GOES_ON = (
+    rb"(?>(?:%s[A-Za-z0-9+/=]++(?=[ \t]*+\r*+(?:\n|\Z))"
+    rb"|=*+(?=[A-Za-z0-9+/]{4})[A-Za-z0-9+/]++=++){1,1000})"
 )
-_REST = re.compile(_REST_OF_RUN % rb"[ \t]*+\r*+\n[ \t>]*+")
-_REST_BEHIND_EMPTY_LINES = re.compile(_REST_OF_RUN % rb"(?:[ \t]*+\r*+\n[ \t>]*+)++")
+_REST = re.compile(_GOES_ON % rb"[ \t]*+\r*+\n[ \t>]*+")
+_REST_BEHIND_EMPTY_LINES = re.compile(_GOES_ON % rb"[ \t]*+\r*+\n[ \t\r\n>]*+")
 _BETWEEN_PIECES = re.compile(rb"=+\s*|\n\s*\n")
-_SHORT_LINES = re.compile(
-    rb"[ \t>]*+([A-Za-z0-9+/=]++(?:[ \t]*+\r*+\n\s*+[A-Za-z0-9+/=]++"
-    rb"(?=[ \t]*+\r*+(?:\n|\Z))){2,}+)"
-)
+_SHORT_LINE = rb"[ \t]*+\r*+\n\s*+[A-Za-z0-9+/=]++(?=[ \t]*+\r*+(?:\n|\Z))"
+_SHORT_LINES = re.compile(rb"[ \t>]*+([A-Za-z0-9+/=]++(?>(?:" + _SHORT_LINE + rb"){2,1000}))")
+_MORE_SHORT_LINES = re.compile(rb"(?>(?:" + _SHORT_LINE + rb"){1,1000})")
 _SHORT_LINES_BEHIND = re.compile(rb"\n" + _SHORT_LINES.pattern)
 _MIN_SHORT = 40
 _YENC = re.compile(
@@ -69,12 +71,19 @@ def base64_runs(text: bytes, *, is_thorough: bool = False) -> Iterator[tuple[int
         start = _begin(text, mask, mask.rfind(_OUT, done, at) + 1 or done, done)
         if is_thorough:
             yield from _short_runs(text, done, start)
-        found = rest.match(text, start)
-        done = max(found.end() if found else at, at + 1)
+        head = _BEGIN.match(text, start)
+        done = max(_end(rest, text, head.end() if head else at, len(text)), at + 1)
         yield start, done
         at = mask.find(_LONG, done)
     if is_thorough:
         yield from _short_runs(text, done, len(text))
+
+
+def _end(more: re.Pattern[bytes], text: bytes, at: int, stop: int) -> int:
+    """Give where a run ends that goes on from here as long as a pattern matches."""
+    while (found := more.match(text, at, stop)) and found.end() > at:
+        at = found.end()
+    return at
 
 
 def _begin(text: bytes, mask: bytes, start: int, floor: int) -> int:
@@ -90,12 +99,13 @@ def _begin(text: bytes, mask: bytes, start: int, floor: int) -> int:
 
 
 def _short_runs(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    first = _SHORT_LINES.match(text, 0, stop) if start == 0 else None
-    at = first.end() if first else max(start - 1, 0)
-    others = _SHORT_LINES_BEHIND.finditer(text, at, stop)
-    for found in chain(filter(None, [first]), others):
-        if found.end() - found.start(1) >= _MIN_SHORT:
-            yield found.span(1)
+    found = _SHORT_LINES.match(text, 0, stop) if start == 0 else None
+    at = max(start - 1, 0)
+    while found := found or _SHORT_LINES_BEHIND.search(text, at, stop):
+        at = _end(_MORE_SHORT_LINES, text, found.end(), stop)
+        if at - found.start(1) >= _MIN_SHORT:
+            yield found.start(1), at
+        found = None
 
 
 def begins_like_content(octets: bytes) -> bool:
