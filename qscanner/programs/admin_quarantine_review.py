@@ -8,6 +8,7 @@ Careful    what another one does meanwhile is told, not done twice. Any key that
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -78,21 +79,16 @@ class _Desk:
         return end is Exit.FINE
 
     def _act(self, held: Held, key: str) -> Exit:
-        match key:
-            case "r":
-                return self._release(held)
-            case "d":
-                return self._delete(held)
-            case "a":
-                return self._list(held, is_allowed=True) or self._release(held)
-            case "b":
-                return self._list(held, is_allowed=False) or self._delete(held)
-            case "s":
-                return self._learn(held, is_spam=True) or self._delete(held)
-            case "h":
-                return self._release(held) or self._learned_as_ham(held)
-            case _:
-                return Exit.FINE
+        """Do the steps of a key in their order; the first that cannot be done is the last."""
+        steps: dict[str, tuple[Callable[[], Exit], ...]] = {
+            "r": (lambda: self._release(held),),
+            "d": (lambda: self._delete(held),),
+            "a": (lambda: self._list(held, is_allowed=True), lambda: self._release(held)),
+            "b": (lambda: self._list(held, is_allowed=False), lambda: self._delete(held)),
+            "s": (lambda: self._learn(held, is_spam=True), lambda: self._delete(held)),
+            "h": (lambda: self._release(held), lambda: self._learned_as_ham(held)),
+        }
+        return next((end for step in steps.get(key, ()) if (end := step())), Exit.FINE)
 
     def _release(self, held: Held) -> Exit:
         wish = Wish(to=(), why=_WHY, is_yes=False, by=self.by)
@@ -124,10 +120,7 @@ class _Desk:
 
     def _learn(self, held: Held, *, is_spam: bool) -> Exit:
         learner = Learner.of(self.chosen.spam)
-        return learn_one(
-            self.store, held, learner, is_spam=is_spam, by=self.by, why=_WHY
-        ).tell()
-
+        return learn_one(self.store, held, learner, is_spam=is_spam, by=self.by, why=_WHY).tell()
 
     def _learned_as_ham(self, held: Held) -> Exit:
         """Have it learned; it is out, so whatever comes of that it is done with."""
