@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from qscanner.model import ALLOWED, BLOCKED, Action, Edits, Listed
 from qscanner.policy.conditions import Findings, Spam, Viruses
-from qscanner.policy.evidence import NO_MARKS, Evidence, Marks
+from qscanner.policy.evidence import Evidence, Marks
 from qscanner.policy.marks import Total
 from qscanner.policy.parts import Parts
 from qscanner.policy.rules import Rule, Sentence
@@ -91,7 +91,7 @@ def _is_opinion(id_: str) -> bool:
 def _asks_for(rule: Rule, carried: Marks) -> bool:
     """Say whether what detecting rules found in contents is enough for the rule."""
     asked = (*rule.marks, *(mark for scope in rule.when for mark in scope.marks))
-    return carried != NO_MARKS and any(mark.holds_of(carried) for mark in asked)
+    return any(mark.holds_of(carried) for mark in asked)
 
 
 def _is_about_spam(rule: Rule, evidence: Evidence) -> bool:

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from qscanner.model import ALLOWED, BLOCKED, Action, CheckResult, Decision, Outcome, Verdict
+from qscanner.model import (
+    ALLOWED,
+    BLOCKED,
+    Action,
+    CheckResult,
+    Decision,
+    Finding,
+    Outcome,
+    Verdict,
+)
 from qscanner.policy.decide import EMERGENCY, OnFailure, decide
 from qscanner.policy.listed import REPLY, by_entry
 from qscanner.policy.sentence import MAX_REPLY_OCTETS
@@ -74,12 +83,13 @@ def verdict(
         (rule("r", "accept", "spam.at_least = 5", MARK), {"spam": SPAMMY}),
         (rule("r", "accept", "spam.at_least = 5", 'redirect_to = "spam@example.org"'),
          {"spam": SPAMMY}),
+        (rule("r", "accept", "spam.at_least = 5", 'notify = "admin"'), {"spam": SPAMMY}),
     ],
     ids=[
         "a hold", "for a header", "for a finding", "for anything", "final",
         "spam deferred", "spam held", "spam discarded", "spam refused", "spam and more",
         "spam final", "gtube", "put off", "total", "tag", "total by others, too", "marked",
-        "redirected",
+        "redirected", "told",
     ],
 )  # fmt: skip
 def test_what_it_overrides(rules: str, said: dict[str, Any], tmp_path: Path) -> None:
@@ -93,6 +103,7 @@ def test_what_it_overrides(rules: str, said: dict[str, Any], tmp_path: Path) -> 
 
 
 UNREAD = CheckResult(outcome=Outcome.UNSCANNABLE)
+NOT_READ_FOR = replace(UNREAD, findings=(Finding(id="mime.x"),))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +118,7 @@ UNREAD = CheckResult(outcome=Outcome.UNSCANNABLE)
         ("", {"virus": AWAY}),
         ("", {"found": ("unscannable.too-large",)}),
         ("", {"virus": UNREAD}),
+        (rule("r", "quarantine", 'finding = "mime.x"'), {"virus": NOT_READ_FOR}),
         (rule("r", "quarantine", 'part.kind = "pe"'), {"parts": PE}),
         (rule("r", "reject", 'part.kind = "pe"', "spam.at_least = 5"),
          {"parts": PE, "spam": SPAMMY}),
@@ -134,9 +146,10 @@ UNREAD = CheckResult(outcome=Outcome.UNSCANNABLE)
     ],
     ids=[
         "a virus", "as a finding", "that no rule names", "in what is held for something else",
-        "also one that a rule accepts", "engines away", "not scanned", "by an engine's word",
-        "a part", "a part, and spam", "name", "archive", "office", "pdf", "rtf", "html", "svg",
-        "unscannable", "limit", "clamav", "magic", "mime not read", "mime in pieces",
+        "also one that a rule accepts", "engines away", "not scanned", "by its own word",
+        "by an engine's word", "a part", "a part, and spam", "name", "archive", "office",
+        "pdf", "rtf", "html", "svg", "unscannable", "limit", "clamav", "magic",
+        "mime not read", "mime in pieces",
         "any finding", "the admin's no", "thrown away", "put off", "more than spam",
         "the admin's no beside", "an edit", "accepted anyway", "accepted at last",
         "scorer away, accepted", "a score for contents", "a tag for contents",
