@@ -22,6 +22,7 @@ from qscanner.checks import rspamd as scores
 from qscanner.checks.clamav_probe import EICAR
 from qscanner.checks.told import Told
 from qscanner.codec.servers import Server, parse
+from qscanner.conversation import Conversation
 from qscanner.outcomes import CheckFailed
 from qscanner.spool import Message
 
@@ -127,6 +128,8 @@ options {{
 logging {{ type = "console"; level = "warning"; }}
 lua = "{folder}/rules.lua";
 metric {{ name = "default"; actions {{ reject = 15; add_header = 6; greylist = 4; }} }}
+"""
+_SCORING = """
 worker "normal" {{
     bind_socket = "127.0.0.1:{port}";
     bind_socket = "{folder}/rspamd.sock mode=0666";
@@ -144,7 +147,8 @@ classifier "bayes" {{
 }}
 worker "controller" {{
     bind_socket = "127.0.0.1:{port}";
-    bind_socket = "{folder}/controller.sock mode=0666";
+    bind_socket = "{folder}/rspamd.sock mode=0666";
+    count = 1;
     password = "read";
     enable_password = "sesame";
     secure_ip = [];
@@ -171,47 +175,54 @@ end)
 @contextlib.contextmanager
 def rspamd() -> Iterator[Running]:
     """Run an rspamd that knows GTUBE and three rules of ours."""
-    with _rspamd("") as (running, _):
+    message = Message.of_octets(b"Subject: is anybody there\n\nhello\n")
+
+    def score(server: Server) -> None:
+        scores.ask(message, server, Told(), within_s=5)
+
+    with contextlib.closing(message), _rspamd(_SCORING, score) as running:
         yield running
 
 
 @contextlib.contextmanager
 def learning_rspamd() -> Iterator[Running]:
-    """Run an rspamd that learns, and give its controller; the password to learn is "sesame"."""
-    port = _free_port()
-    with _rspamd(_LEARNING, port) as (running, folder):
-        unix, tcp = parse(f"unix:{folder}/controller.sock"), parse(f"tcp:127.0.0.1:{port}")
-        yield Running(unix=unix, tcp=tcp, pid=running.pid)
+    """Run a controller of rspamd's that learns; its password is "sesame".
+
+    Nothing else of rspamd: of several processes one would find the files of SQLite locked.
+    """
+
+    def ping(server: Server) -> None:
+        with Conversation(server, within_s=5) as talk:
+            talk.send(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            talk.receive(max_octets=4096)
+
+    with _rspamd(_LEARNING, ping) as running:
+        yield running
 
 
 @contextlib.contextmanager
-def _rspamd(more: str, controller: int = 0) -> Iterator[tuple[Running, str]]:
-    """Run it with more in its settings; give it, and its folder."""
+def _rspamd(workers: str, ask: Callable[[Server], object]) -> Iterator[Running]:
+    """Run it with these workers, once `ask` succeeds with each of its servers."""
     program = _program("rspamd")
     with _folder() as folder:
         port = _free_port()
         _write(f"{folder}/rules.lua", _RULES)
         _write(
             f"{folder}/rspamd.conf",
-            _RSPAMD.format(folder=folder, port=port, nowhere=_free_port())
-            + more.format(folder=folder, port=controller),
+            (_RSPAMD + workers).format(folder=folder, port=port, nowhere=_free_port()),
         )
         user = ["-u", "_rspamd", "-g", "_rspamd"] if os.geteuid() == 0 else ["-i"]
         if os.geteuid() == 0:
             shutil.chown(folder, "_rspamd", "_rspamd")
         command = [program, "-f", *user, "-c", f"{folder}/rspamd.conf"]
         unix, tcp = parse(f"unix:{folder}/rspamd.sock"), parse(f"tcp:127.0.0.1:{port}")
-        message = Message.of_octets(b"Subject: is anybody there\n\nhello\n")
 
-        def score() -> None:
+        def ask_both() -> None:
             for server in (unix, tcp):
-                scores.ask(message, server, Told(), within_s=5)
+                ask(server)
 
-        with (
-            contextlib.closing(message),
-            _running(command, folder, score, within_s=60) as pid,
-        ):
-            yield Running(unix=unix, tcp=tcp, pid=pid), folder
+        with _running(command, folder, ask_both, within_s=60) as pid:
+            yield Running(unix=unix, tcp=tcp, pid=pid)
 
 
 @contextlib.contextmanager
