@@ -3,19 +3,20 @@
 Called by  inprocess (and later the workers), once per message, after scan.
 Ends       with the answer for the queue program and, for an accepted message, the descriptors of
            message and envelope to exec with; raises DiskFull or Later before anybody was answered.
-Careful    the order is the promise: durable first, then the log line, then the answer.
+Careful    the order is the promise: durable first, then the log line and the history, then the
+           answer.
 """
 
 import os
 import time
 from dataclasses import dataclass
 
-from qscanner import archive, notices, outgoing, quarantine, reply
+from qscanner import archive, history, notices, outgoing, quarantine, reply
 from qscanner.codec.frames import Answer
 from qscanner.intake import IN_MEMORY_OCTETS, memory_file, seal, unlinked_file, write_all
 from qscanner.log import Log
 from qscanner.model import Action, Verdict
-from qscanner.outcomes import QScannerError
+from qscanner.outcomes import Ending, QScannerError
 from qscanner.policy import routing
 from qscanner.report import ENDINGS, Mail, Report, edits_of, event
 from qscanner.settings import Settings
@@ -30,17 +31,27 @@ class Settled:
     outgoing: tuple[int, int] | None = None
 
 
-def settle(mail: Mail, report: Report, settings: Settings, log: Log) -> Settled:
-    """Carry the verdict out as far as it goes before the exec. Raises DiskFull or Later."""
+def settle(mail: Mail, report: Report, settings: Settings, log: Log, *, host: str) -> Settled:
+    """Carry the verdict out as far as it goes before the exec. Raises DiskFull or Later.
+
+    `host` is the name of this one, for the history.
+    """
+
+    def tell(ending: Ending, trouble: str = "") -> None:
+        told = event(report, pid=mail.pid, ending=ending, trouble=trouble)
+        log.write(told)
+        # Before the answer, for whoever hears that may end us. It waits for nobody.
+        history.note(report, told, host=host, settings=settings, log=log)
+
     try:
         _keep(mail, report, settings, log)
         archive.keep(mail, report, settings, log)
         notices.post(report, settings, log)
         settled = _worded(mail, report, settings)
     except QScannerError as error:
-        log.write(event(report, pid=mail.pid, ending=error.ending, trouble=str(error)))
+        tell(error.ending, str(error))
         raise
-    log.write(event(report, pid=mail.pid, ending=settled.answer.ending))
+    tell(settled.answer.ending)
     return settled
 
 

@@ -196,5 +196,5 @@ def _work(job: _Job, chosen: Settings, log: Log) -> tuple[Answer, tuple[int, ...
         pid=job.parent,
     )
     report = scan(mail, bench, job.deadline)
-    settled = handover.settle(mail, report, chosen, log)
+    settled = handover.settle(mail, report, chosen, log, host=bench.host)
     return settled.answer, settled.outgoing or ()

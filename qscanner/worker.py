@@ -209,7 +209,7 @@ class _Visit:
                 report = unseen(mail, bench, why, is_safe=False)
             else:
                 report = scan(mail, bench, self._deadline)
-            settled = handover.settle(mail, report, bench.settings, self.log)
+            settled = handover.settle(mail, report, bench.settings, self.log, host=bench.host)
         finally:
             mail.message.release()
         return _Outcome(

@@ -1,4 +1,4 @@
-"""The admin's command, `qscanner`: check, scan, policy, quarantine, emergency, and more.
+"""The admin's command, `qscanner`: check, scan, policy, quarantine, log, stats, and more.
 
 Called by  people, and by monitoring, which relies on the exit codes of admin_options.Exit.
 Ends       0 fine, 1 something found, 2 usage, settings or policy error, 3 something is down.
@@ -24,6 +24,8 @@ _COMMANDS = {
     "scan": f"{_OURS}admin_scan:scan",
     "policy": f"{_OURS}admin_policy:policy",
     "quarantine": f"{_OURS}admin_quarantine:command",
+    "log": f"{_OURS}admin_log:log",
+    "stats": f"{_OURS}admin_stats:stats",
     "emergency": f"{_OURS}admin_emergency:command",
     "import": f"{_OURS}admin_import:import_",
 }

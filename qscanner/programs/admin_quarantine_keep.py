@@ -7,6 +7,7 @@ Careful    expire is for cron: in a pipe it says one line. Reasons and addresses
 """
 
 import re
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +22,7 @@ from qscanner.programs.admin_options import (
     echo_json,
     json_option,
     refused,
+    settings,
 )
 from qscanner.programs.admin_quarantine_store import (
     Bar,
@@ -40,15 +42,19 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 @config_option
 @json_option
 def expire(*, is_json: bool) -> None:
-    """Let go of what is too old, or finds no room. For cron."""
-    with opened() as store, Bar("expiring") as bar:
+    """Let go of what is too old, or finds no room, in the history too. For cron."""
+    chosen = settings()
+    with opened(chosen) as store, Bar("expiring") as bar:
         done = store.expire(by=here(), progress=bar)
+        taken = store.history.take()
+        gone = store.history.forget(chosen.history, time.time(), progress=bar)
     if is_json:
-        echo_json(asdict(done))
+        echo_json({**asdict(done), "taken": taken, "facts_forgotten": gone.facts})
         return
     click.echo(
         f"{counted(done.expired, 'message')} expired; {done.removed} removed, "
-        f"{done.packed} compressed, {done.forgotten} forgotten"
+        f"{done.packed} compressed, {done.forgotten} forgotten; "
+        f"history: {taken} taken in, {gone.facts} forgotten"
     )
 
 
@@ -64,7 +70,7 @@ def audit(*, id_: str | None, is_json: bool) -> None:
             if is_json:
                 echo_json(audited_as_json(each))
             else:
-                click.echo(for_terminal(_line(each)))
+                click.echo(for_terminal(audited_line(each)))
 
 
 def audited_as_json(each: Audited) -> dict[str, Any]:
@@ -83,7 +89,8 @@ def audited_as_json(each: Audited) -> dict[str, Any]:
     }
 
 
-def _line(each: Audited) -> str:
+def audited_line(each: Audited) -> str:
+    """Give one line of the audit in words; strangers' words may be in it."""
     before = f"{each.before.value} -> " if each.before else ""
     did = f"{before}{each.after.value}" if each.after else each.did
     by = f"by {each.by} ({each.via})" if each.via else f"by {each.by}" if each.by else ""

@@ -11,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-from rich.cells import cell_len
 
 from qscanner.programs.admin_options import config_option, counted, echo_json, json_option
 from qscanner.programs.admin_quarantine_filter import Asked, filter_options
 from qscanner.programs.admin_quarantine_store import opened, short_at, utc
+from qscanner.programs.admin_rows import beside
 from qscanner.programs.admin_screen import Screen
 from qscanner.store.words import WHOLE, Class, Held, State
 
 _SHOWN = 50
-_GAP = 2
-_MIN_ROOM = 54  # columns for from, to and subject; with less they go on a line of their own
 _COLOURS = {
     Class.VIRUS: "red",
     Class.BANNED: "yellow",
@@ -97,27 +95,6 @@ def _lines(shown: Sequence[Held], screen: Screen) -> Iterator[str]:
         shown_state = word if held.state is State.HELD else click.style(word, dim=True)
         state = f"{shown_state}{'':{states - len(word)}}"
         head = f"{id_}  {short_at(held.since):11}  {class_}  {state}"
-        room = screen.width - cell_len(click.unstyle(head)) - _GAP
-        if room >= _MIN_ROOM:
-            yield f"{head}  {_named(held, screen, room)}".rstrip()
-        else:
-            yield head.rstrip()
-            yield f"{'':{_GAP}}{_named(held, screen, screen.width - _GAP)}".rstrip()
-
-
-def _named(held: Held, screen: Screen, room: int) -> str:
-    """Give sender, recipients and subject (or the reason) in so many columns."""
-    side = room * 3 // 10
-    cells = (side, side, room - 2 * side - 2 * _GAP)
-    to = [one.address for one in held.recipients if one.place != WHOLE]
-    first = to[0] if to else "nobody"
-    more = f" +{len(to) - 1}" if len(to) > 1 else ""
-    texts = (
-        screen.fitted(screen.safe(held.sender or "<>"), cells[0]),
-        screen.fitted(screen.safe(first), cells[1] - len(more)) + more,
-        screen.fitted(screen.safe(held.subject or f"({held.why})"), cells[2]),
-    )
-    gap = " " * _GAP
-    return gap.join(
-        text + " " * (size - cell_len(text)) for text, size in zip(texts, cells, strict=True)
-    )
+        to = [one.address for one in held.recipients if one.place != WHOLE]
+        text = held.subject or f"({held.why})"
+        yield from beside(head, held.sender, to, text, count=len(to), screen=screen)

@@ -10,12 +10,10 @@ Careful    it may be malware: nothing of it is opened, run or followed. Every wo
 import contextlib
 import os
 import sys
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.cells import cell_len
 
 from qscanner import looking
 from qscanner.codec import htmltext
@@ -32,6 +30,7 @@ from qscanner.programs.admin_options import (
 )
 from qscanner.programs.admin_quarantine_list import as_json
 from qscanner.programs.admin_quarantine_store import at, complain, found, id_argument, opened
+from qscanner.programs.admin_rows import folded, row
 from qscanner.programs.admin_screen import Screen
 from qscanner.report import Mail
 from qscanner.settings import Settings
@@ -42,13 +41,11 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
     from qscanner.store.store import Store
 
 _PIECE = 1 << 20
-_MIN_CELLS = 20
 _MAX_HEADERS = 60
 _MAX_PARTS = 40
 _MAX_FINDINGS = 40
 _LINES = 12
 _JSON_CHARS = 4000  # of text
-_INDENT = 12
 _PORTION = 300  # characters: Screen.safe() cuts at 400
 
 
@@ -119,17 +116,17 @@ def drawn(held: Held, record: "Record", facts: Facts | None, lines: int) -> Iter
     screen = Screen.here()
     yield click.style(held.digest, bold=True)
     for label, text in _known(held, record):
-        yield from _row(label, text, screen)
+        yield from row(label, text, screen)
     if facts is None:
         return
     yield ""
     for header in facts.headers[:_MAX_HEADERS]:
-        yield from _row(f"{header.name}:", header.decoded, screen)
+        yield from row(f"{header.name}:", header.decoded, screen)
     if len(facts.headers) > _MAX_HEADERS:
         yield f"  and {counted(len(facts.headers) - _MAX_HEADERS, 'field')} more"
     yield ""
     for part in facts.parts[:_MAX_PARTS]:
-        yield from _row("part", _told(part), screen)
+        yield from row("part", _told(part), screen)
     if len(facts.parts) > _MAX_PARTS:
         yield f"  and {counted(len(facts.parts) - _MAX_PARTS, 'part')} more"
     yield from _beginning(facts, screen, lines)
@@ -158,24 +155,6 @@ def _known(held: Held, record: "Record") -> Iterator[tuple[str, str]]:
 
 
 _FINDING = ("id", "where", "detail")
-
-
-def _row(label: str, text: str, screen: Screen) -> Iterator[str]:
-    """Give a label and what stands beside it, in as many lines as that takes; nothing for none."""
-    if not text:
-        return
-    head = f"  {screen.safe(label):9} "
-    indent = min(cell_len(head), _INDENT)
-    pieces = _folded(screen.safe(text), screen.width - cell_len(head))
-    yield head + pieces[0]
-    if len(pieces) > 1:
-        rest = " ".join(pieces[1:])
-        for piece in _folded(rest, screen.width - indent):
-            yield f"{'':{indent}}{piece}"
-
-
-def _folded(safe: str, width: int) -> list[str]:
-    return textwrap.wrap(safe, max(_MIN_CELLS, width)) or [""]
 
 
 def _told(part: Part) -> str:
@@ -211,7 +190,7 @@ def _beginning(facts: Facts, screen: Screen, most: int) -> Iterator[str]:
         safe = "".join(
             screen.safe(shown[at : at + _PORTION]) for at in range(0, len(shown), _PORTION)
         )
-        for piece in _folded(safe, screen.width - len(bar)):
+        for piece in folded(safe, screen.width - len(bar)):
             if not left:
                 yield click.style(f"{bar}...", dim=True)
                 return

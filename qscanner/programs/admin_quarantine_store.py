@@ -187,6 +187,11 @@ def at(seconds: float) -> str:
     return _local(seconds).strftime("%Y-%m-%d %H:%M")
 
 
+def to_the_second(seconds: float) -> str:
+    """Give a time as the log of this host has it."""
+    return _local(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def short_at(seconds: float) -> str:
     """Give a time in 11 columns: without year where that is this one."""
     then = _local(seconds)

@@ -18,6 +18,7 @@ from qscanner.model import Action, Facts, Finding, Part, Where
 from qscanner.policy.decide import matches
 from qscanner.policy.rules import Mode, Policy
 from qscanner.programs.admin_report import COLOURS, check_lines, verdict_lines
+from qscanner.programs.admin_rows import octets_said
 from qscanner.programs.admin_screen import Screen
 from qscanner.report import Report
 
@@ -28,7 +29,6 @@ _MAX_KINDS_CELLS = 30
 _MIN_NAME_CELLS = 12
 _INDENTED = 10  # levels that are drawn; deeper ones are told by a number
 _COLUMN = 12  # where admin_report begins its texts
-_KILO = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def tree_lines(report: Report, policy: Policy, *, file: str, screen: Screen) -> 
     """Give the whole telling: what holds for all of it, the parts, and at last the verdict."""
     tree = _Tree(report.facts, policy)
     root = tree.root
-    head = f"{screen.safe(file)}  {_size(report.facts.octets)}  {report.ms:.0f} ms"
+    head = f"{screen.safe(file)}  {octets_said(report.facts.octets)}  {report.ms:.0f} ms"
     lines = [click.style(head, bold=True), *_noted(root, "", screen)]
     _select(root)
     lines += _drawn(root, screen)
@@ -239,7 +239,7 @@ def _line(node: _Node, branch: str, screen: Screen) -> str:
     """Give `├─ 2  invoice.zip      archive, zip  1.2 kB`, never wider than the screen."""
     room = screen.width - cell_len(branch)
     about = screen.fitted(_kinds(node), min(_MAX_KINDS_CELLS, room // 3))
-    size = _size(node.part.octets) if node.part else ""
+    size = octets_said(node.part.octets) if node.part else ""
     right = "  ".join(filter(None, (about, size, *_flags(node.part))))
     name = screen.safe(node.name)
     left = "  ".join(filter(None, (node.label, name)))
@@ -303,13 +303,3 @@ def _folded(text: str, stem: str, screen: Screen, action: Action | None) -> Iter
     lines = textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
     for line in lines:
         yield stem + click.style(line, fg=COLOURS[action] if action else "yellow")
-
-
-def _size(octets: int) -> str:
-    if octets < _KILO:
-        return f"{octets} B"
-    size, unit = octets / _KILO, "kB"
-    for larger in ("MB", "GB"):
-        if size >= _KILO:
-            size, unit = size / _KILO, larger
-    return f"{size:.1f} {unit}"

@@ -139,7 +139,7 @@ def _asked(connection: Connection, wanted: Filter) -> Select[Any]:
     if wanted.sender is not None:
         terms.append(_is_sender(wanted.sender.lower()))
     if wanted.rule is not None:
-        terms.append(_has(connection, rule.c.message, rule.c.rule == wanted.rule))
+        terms.append(has(connection, message.c.id, rule.c.message, rule.c.rule == wanted.rule))
     if wanted.text is not None:
         position = func.instr if connection.dialect.name == "sqlite" else func.strpos
         said = select(words.c.message).where(position(words.c.words, wanted.text.lower()) > 0)
@@ -147,17 +147,17 @@ def _asked(connection: Connection, wanted: Filter) -> Select[Any]:
     return select(message).where(*terms, *_of_recipients(connection, wanted))
 
 
-def _has(
-    connection: Connection, of: Column[int], *terms: ColumnElement[bool]
+def has(
+    connection: Connection, id: Column[int], of: Column[int], *terms: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """Ask for messages that have such a row in another table, in the way that is faster.
+    """Ask for rows whose id stands in such a row of another table, in the way that is faster.
 
     Few rows are collected first; of many, the next message in the list soon has one.
     """
     some = select(of).where(*terms).limit(_MANY).subquery()
     if connection.execute(select(func.count()).select_from(some)).scalar_one() < _MANY:
-        return message.c.id.in_(select(of).where(*terms))
-    return exists().where(of == message.c.id, *terms)
+        return id.in_(select(of).where(*terms))
+    return exists().where(of == id, *terms)
 
 
 def _is_sender(sender: str) -> ColumnElement[bool]:
@@ -170,7 +170,7 @@ def _of_recipients(connection: Connection, wanted: Filter) -> list[ColumnElement
     terms = list[ColumnElement[bool]]()
     if wanted.domain is not None:
         domain = wanted.domain.lower().removeprefix("@")
-        to = _has(connection, recipient.c.message, recipient.c.domain == domain)
+        to = has(connection, message.c.id, recipient.c.message, recipient.c.domain == domain)
         terms.append(or_(message.c.sender_domain == domain, to))
     if wanted.recipient is not None:
         address = wanted.recipient.lower()
@@ -182,7 +182,7 @@ def _of_recipients(connection: Connection, wanted: Filter) -> list[ColumnElement
         theirs = [is_theirs]
         if wanted.state is not None:
             theirs.append(recipient.c.state == wanted.state.value)
-        terms.append(_has(connection, recipient.c.message, *theirs))
+        terms.append(has(connection, message.c.id, recipient.c.message, *theirs))
     if wanted.state is not None:
         terms.append(message.c.states.op("&")(wanted.state.bit) != 0)
     return terms

@@ -27,6 +27,7 @@ from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
 from qscanner.store.columns import Record
 from qscanner.store.expiry import Expired
+from qscanner.store.history import History
 from qscanner.store.home import Home, Progress, silent
 from qscanner.store.lists import Lists
 from qscanner.store.local import Local
@@ -86,6 +87,11 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def history(self) -> History:
+        """Give the history of all messages, which lies in the same database."""
+        return History(self._home, self._settings.dir)
 
     # Looking
 

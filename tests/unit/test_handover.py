@@ -6,6 +6,7 @@ import resource
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from qscanner.log import Log
 from qscanner.model import Action, Client, Cut, Decision, Edits, Envelope, Facts, Part, Verdict
 from qscanner.outcomes import DiskFull, Ending, Later
 from qscanner.report import ENDINGS, Mail, Report
-from qscanner.settings import Quarantine, Queue, Settings
+from qscanner.settings import History, Quarantine, Queue, Settings
 from qscanner.spool import Message
 
 OCTETS = b"X-Spam-Flag: forged\nSubject: x\n\nbody\n"
@@ -32,16 +33,18 @@ class Witness(Log):
         self.folder = folder
         self.events: list[Mapping[str, str | bytes | int | float]] = []
         self.held_then: list[list[str]] = []
+        self.history_then: list[bool] = []
 
     def write(self, event: Mapping[str, str | bytes | int | float]) -> None:
         """Remember instead of writing."""
         self.events.append(event)
         self.held_then.append(held_in(self.folder))
+        self.history_then.append((self.folder / "history").exists())
 
 
 def held_in(folder: Path) -> list[str]:
     """Give the files of messages in a quarantine."""
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    names = sorted({*os.listdir(folder)} - {"history"}) if folder.is_dir() else []
     assert ("journal" in names) == bool(names), "who holds something tells the index"
     return [name for name in names if name != "journal"]
 
@@ -68,7 +71,7 @@ class Place:
         facts = Facts(envelope=envelope, client=client, octets=len(OCTETS))
         report = Report(id="i", digest="d1", facts=facts, verdict=verdict, lines=LINES, ms=1.0)
         try:
-            return settle(mail, report, self.settings, self.log)
+            return settle(mail, report, self.settings, self.log, host="mx")
         finally:
             mail.message.close()
 
@@ -287,7 +290,7 @@ def test_no_room_for_the_envelope(place: Place) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert os.listdir("/proc/self/fd") == before
-    assert place.log.events[-1]["ending"] == "disk-full"
+    assert place.log.events[0]["ending"] == "disk-full"
 
 
 def test_redirected_and_copied(place: Place, taken: list[int]) -> None:
@@ -301,3 +304,36 @@ def test_redirected_and_copied(place: Place, taken: list[int]) -> None:
     assert raw == encode(b"s@x", (b"a@y", b"boss@y", b"c@y", b"archive@y"))
     (event,) = place.log.events
     assert (event["redirect-to"], event["copy-to"]) == (b"boss@y", b"archive@y")
+
+
+def history(place: Place) -> list[dict[str, Any]]:
+    """Give what was written down of the messages."""
+    lines = (place.folder / "history").read_text().splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_history_has_each_ending(name: str, place: Place, taken: list[int]) -> None:
+    """One line of each message that got a verdict, behind its line in the log."""
+    taken += place.settle(ALL[name][0]).outgoing or ()
+    (told,), (event,) = history(place), place.log.events
+    assert (told["id"], told["pid"], told["host"]) == ("i", 42, "mx")
+    assert (told["verdict"], told["ending"]) == (event["verdict"], event["ending"])
+    assert place.log.history_then == [False]
+
+
+def test_the_history_of_what_could_not_be_done(place: Place) -> None:
+    """The verdict is what it was, the ending is that of the error, and why says so."""
+    (place.folder / "journal").symlink_to("/nonexistent/journal")
+    with pytest.raises(Later):
+        place.settle(ALL["hold"][0])
+    (told,) = history(place)
+    assert (told["verdict"], told["ending"]) == ("quarantine", "deferred")
+    assert "journal" in told["why"]
+
+
+def test_no_history_is_asked_for(place: Place, taken: list[int]) -> None:
+    """Then nothing is written down."""
+    place.settings = replace(place.settings, history=History(keep=0.0))
+    taken += place.settle(ALL["accept"][0]).outgoing or ()
+    assert not (place.folder / "history").exists()

@@ -1,12 +1,15 @@
 """programs.admin_quarantine_keep: expire, audit, verify, rebuild."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qscanner.history import append
 from qscanner.settings import Quarantine
+from tests.fakes.annals import fact
 from tests.fakes.desk import Desk
 from tests.fakes.holds import Hold, several
 
@@ -33,9 +36,28 @@ def test_expire(desk: Desk) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.startswith("2 messages expired; 2 removed")
     told = json.loads(desk.run("quarantine", "expire", "--json").output)
-    assert told == {"expired": 0, "removed": 0, "packed": 0, "forgotten": 0}
+    assert told == {
+        "expired": 0,
+        "removed": 0,
+        "packed": 0,
+        "forgotten": 0,
+        "taken": 0,
+        "facts_forgotten": 0,
+    }
     left = desk.run("quarantine", "list", "--json", "--state", "held").output
     assert len(left.splitlines()) == 1
+
+
+def test_expire_keeps_the_history_in_order(desk: Desk) -> None:
+    """What waits is taken in, and what is too old is forgotten."""
+    folder = str(desk.folder / "quarantine")
+    append(folder, fact(id="old", at=1000.0))
+    append(folder, fact(id="new", at=time.time()))
+    told = json.loads(desk.run("quarantine", "expire", "--json").output)
+    assert (told["taken"], told["facts_forgotten"]) == (2, 1)
+    append(folder, fact(id="newer", at=time.time()))
+    done = desk.run("quarantine", "expire").output
+    assert done.endswith("; history: 1 taken in, 0 forgotten\n")
 
 
 def test_audit(desk: Desk) -> None:
