@@ -31,7 +31,7 @@ from qscanner.settings import History as Settings
 from qscanner.store import history_columns as columns
 from qscanner.store import history_files as files
 from qscanner.store import history_numbers, search
-from qscanner.store.columns import domain_of
+from qscanner.store.columns import clean, domain_of
 from qscanner.store.history_columns import Told
 from qscanner.store.history_words import HOUR_S, Forgotten, Numbers, Passed, PassedTo, Sought
 from qscanner.store.home import Home, Progress, silent
@@ -100,7 +100,7 @@ class History:
         It is the id of a scan, a digest or at least eight digits of its beginning, a Message-ID
         with or without angle brackets, or a qp: the first of these that names any.
         """
-        text = text.strip()
+        text = clean(text.strip())
         with self._home.reading() as connection:
             for term in _named(text):
                 if found := _page(connection, [term], None, limit):
@@ -227,17 +227,17 @@ def _asked(connection: Connection, wanted: Sought) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         terms.append(of.at < wanted.until)
     if wanted.verdict is not None:
-        terms.append(of.verdict == wanted.verdict)
+        terms.append(of.verdict == clean(wanted.verdict))
     if wanted.rule is not None:
         position = func.instr if connection.dialect.name == "sqlite" else func.strpos
         rules = literal(",").concat(of.rules).concat(",")
-        terms.append(position(rules, f",{wanted.rule},") > 0)
+        terms.append(position(rules, f",{clean(wanted.rule)},") > 0)
     if wanted.sender is not None:
-        sender = wanted.sender.lower()
+        sender = clean(wanted.sender).lower()
         is_domain = sender.startswith("@")
         terms.append(of.sender_domain == sender[1:] if is_domain else of.sender_key == sender)
     if wanted.recipient is not None:
-        address, to = wanted.recipient.lower(), passed_to.c
+        address, to = clean(wanted.recipient).lower(), passed_to.c
         is_domain = address.startswith("@")
         theirs = to.domain == domain_of(address) if is_domain else to.address_key == address
         terms.append(search.has(connection, of.id, to.passed, theirs))
@@ -252,7 +252,7 @@ def _spans(
     Only where the numbers reach as far back as the facts: else they are kept for a shorter time.
     """
     words = [("verdict", wanted.verdict), ("rule", wanted.rule)]
-    named = [(name, word[:200]) for name, word in words if word is not None]
+    named = [(name, columns.word(word)) for name, word in words if word is not None]
     oldest = connection.execute(select(func.min(passed.c.at))).scalar()
     first = connection.execute(select(func.min(counted.c.hour))).scalar()
     if not named or oldest is None or first is None or first * HOUR_S > oldest:

@@ -107,16 +107,16 @@ def counts_of(line: Told) -> Iterator[tuple[int, str, str, str]]:
 
 def _words(line: Told) -> Iterator[tuple[str, str]]:
     for name in ("verdict", "ending", "direction"):
-        yield name, _word(line.get(name))
+        yield name, word(line.get(name))
     for name, key in (("rule", "rules"), ("virus", "names")):
         for each in _list(line.get(key)):
-            yield name, _word(each)
+            yield name, word(each)
     checks = line.get("checks")
     for check, outcome in (checks if isinstance(checks, dict) else {}).items():
         if check == "spam":
-            yield "spam", _word(outcome)
+            yield "spam", word(outcome)
         if outcome == "unavailable":
-            yield "unavailable", _word(check)
+            yield "unavailable", word(check)
 
 
 def bare(message_id: str) -> str:
@@ -137,7 +137,8 @@ def joined(texts: object) -> str:
     return clean(",".join(words), most=_FINDINGS)
 
 
-def _word(text: object) -> str:
+def word(text: object) -> str:
+    """Give a word as the numbers have it."""
     return clean(text, most=_WORD).replace(",", " ")
 
 

@@ -1,7 +1,8 @@
 """The promise of the quarantine, enumerated: nothing lost, nothing released twice.
 
-For k = 1, 2, 3 ... the k-th file operation of keeping, releasing, deleting, expiring, compressing
-and of the first opening fails, or is the last. After each, what is left is looked at:
+For k = 1, 2, 3 ... the k-th file operation of keeping, releasing, deleting, expiring, compressing,
+of the first opening, and of writing and taking in the history fails, or is the last. After each,
+what is left is looked at:
 tests/fakes/crashing.py says what must hold.
 """
 

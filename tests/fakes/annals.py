@@ -184,6 +184,7 @@ class Contract:
             (Sought(rule="spam", verdict="reject"), [4]),
             (Sought(rule="spam", verdict="quarantine"), [0]),
             (Sought(rule="programs", since=NOW + 2 * DAY), [4]),
+            (Sought(rule="\0\udc80", sender="\udc80", recipient="\0", verdict="\0"), []),
             (Sought(rule="programs", recipient="sue@example.com", limit=1), [4]),
         ],
         ids=lambda value: repr(value).replace("None", "")[:90],

@@ -19,13 +19,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from qscanner.history import append
 from qscanner.inject import NotQueued
 from qscanner.outcomes import QScannerError
 from qscanner.settings import Keep, Quarantine
 from qscanner.spool import Message
+from qscanner.store import history
+from qscanner.store.history_words import Sought
 from qscanner.store.lists import Lists
 from qscanner.store.store import Store
 from qscanner.store.words import Filter, NotSo, State, Who
+from tests.fakes.annals import NOW as AT
+from tests.fakes.annals import fact
 from tests.fakes.fault import FAIL, KILL, _State
 from tests.fakes.holds import Hold, several
 from tests.fakes.vault import octets_of
@@ -38,6 +43,7 @@ _BODY = b"body\n" * 2000  # so much that it is worth compressing
 HOLDS = [replace(hold, octets=hold.octets + _BODY) for hold in several(3)]
 NEW = Hold(octets=b"Subject: new\n\n" + _BODY, kept_at="2026-11-22T00:00:00Z")
 _LONG, _SHORT = (Keep(**dict.fromkeys(CLASSES, days * DAY)) for days in (500.0, 30.0))
+LINES = 14  # of the history
 _DONE, _TOLD = 0, 3  # exit codes: it said yes; it said that it could not
 
 
@@ -232,6 +238,49 @@ def look_at_begin(world: World, _code: int) -> str:
     return "opened"
 
 
+def note(world: World) -> None:
+    """Write the facts of a message into the history."""
+    append(world.settings.dir, fact(id="new"))
+
+
+def look_at_note(world: World, code: int) -> str:
+    """It is in the history once, or not at all where it said no; the next one is, in any case."""
+    append(world.settings.dir, fact(id="next"))
+    with Store.open(world.settings) as store:
+        store.history.take()
+        found = sorted(each.scan_id for each in store.history.search(Sought()))
+        assert found in (["new", "next"], ["next"])
+        assert code != _DONE or len(found) == 2
+        assert store.history.numbers(AT, AT).totals["verdict"]["accept"].messages == len(found)
+        all_others_stand(store)
+    return f"{len(found)} known"
+
+
+def take(world: World) -> None:
+    """Take the history into the database."""
+    with Store.open(world.settings) as store:
+        store.history.take()
+
+
+def look_at_take(world: World, code: int) -> str:
+    """Each line is in it once, or waits; after the next run each is, in the numbers too."""
+    names = [name for name in os.listdir(world.settings.dir) if name.startswith("history")]
+    append(world.settings.dir, fact(id="later"))
+    with Store.open(world.settings) as store:
+        known = len(list(store.history.search(Sought())))
+        assert code != _DONE or (known == LINES and not names)
+        assert known + store.history.take() == LINES + 1
+        found = [each.scan_id for each in store.history.search(Sought())]
+        assert len(set(found)) == len(found) == LINES + 1
+        numbers = store.history.numbers(AT, AT)
+        assert numbers.totals["verdict"]["accept"].messages == LINES + 1
+        assert store.history.take() == 0
+        all_others_stand(store)
+    left = [name for name in os.listdir(world.settings.dir) if name.startswith("history")]
+    assert left == [], "nothing is taken in twice, for nothing is left"
+    return f"{known} of {LINES} known, {len(names)} files"
+
+
 def all_others_stand(store: Store) -> None:
     """See that messages which nobody touched are as they were."""
     for hold in HOLDS[1:]:
@@ -248,6 +297,8 @@ SCENES: dict[str, tuple[Callable[[World], None], Callable[[World, int], str]]] =
     "pack": (pack, look_at_pack),
     "allow": (allow, look_at_allow),
     "begin": (begin, look_at_begin),
+    "note": (note, look_at_note),
+    "take": (take, look_at_take),
 }
 
 
@@ -266,6 +317,12 @@ def main() -> None:
     if name == "begin":
         for left in ("index.sqlite", "journal"):
             os.unlink(f"{made.dir}/{left}")
+    if name == "take":
+        history._LINES = 4  # so that it takes several transactions
+        for number in range(LINES):
+            append(made.dir, fact(id=f"{number}"))
+            if number == 3:  # by one who was killed
+                os.rename(f"{made.dir}/history", f"{made.dir}/history.taking.0.a")
     table: Counter[tuple[str, str]] = Counter()
     with open(os.environ["FAULT_STATE"], "r+b") as common:
         shared = mmap.mmap(common.fileno(), mmap.PAGESIZE)
