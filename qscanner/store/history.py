@@ -52,10 +52,11 @@ class History:
     def __init__(self, home: Home, folder: str) -> None:
         self._home, self._folder = home, folder
 
-    def take(self, *, within_s: float = _WITHIN_S) -> int:
+    def take(self, *, within_s: float = _WITHIN_S, progress: Progress = silent) -> int:
         """Take in what waits; give how many messages were new.
 
-        What another one takes in at this moment is waited for, for so many seconds.
+        What another one takes in at this moment is waited for, for so many seconds. `progress` is
+        told after each transaction; what it raises leaves the rest for the next time.
         """
         count = 0
 
@@ -65,6 +66,7 @@ class History:
             while some := list(itertools.islice(found, _LINES)):
                 with self._home.writing() as connection:
                     count += _take(connection, some)
+                progress(count, count)
 
         files.take(self._folder, use, within_s=within_s)
         return count

@@ -16,6 +16,10 @@ from tests.fakes.annals import NOW, Contract, fact, ids
 from tests.fakes.holds import Hold
 
 
+class Stop(Exception):
+    """Somebody has to leave."""
+
+
 class TestFiles(Contract):
     """The contract, with files."""
 
@@ -46,8 +50,19 @@ def test_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Quarantine(dir=str(tmp_path))
     for number in range(35):
         append(settings.dir, fact(id=f"1-{number}"))
+    told = list[int]()
+
+    def progress(done: int, _total: int) -> None:
+        told.append(done)
+        if done == 20:
+            raise Stop
+
     with Store.open(settings) as store:
-        assert store.history.take() == 35
+        with pytest.raises(Stop):
+            store.history.take(progress=progress)
+        assert len(list(store.history.search(Sought()))) == 20
+        assert store.history.take(progress=progress) == 15
+        assert told == [10, 20, 0, 0, 10, 15]
         assert store.history.take() == 0
 
 
