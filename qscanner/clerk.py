@@ -1,8 +1,8 @@
 """The clerk: the small process of the daemon that keeps the books of the quarantine.
 
 Whoever scans writes files and lines, and never waits for a database. This process brings the index
-up to them every few seconds, so that nobody who lists waits either, and lets go of what is too old
-or finds no room.
+up to them every few seconds and takes in the history, so that nobody who asks waits either; and it
+lets go of what is too old or finds no room.
 
 Called by  programs.daemon, in the process that it forks; attendant looks after that one.
 Ends       serve() when the dispatcher is gone: in the middle of long work at its next step, each
@@ -27,12 +27,14 @@ from qscanner.settings import Settings
 from qscanner.store.words import StoreError, Who
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by the process that needs it, behind the fork
+    from qscanner.store.home import Progress
     from qscanner.store.store import Store
 
 NAME = "q-clerk"  # in /proc/PID/comm: at most 15 octets
 _TICK_MS = 2000
 _FIRST_S = 60.0  # after the start, before anything expires
 _AGAIN_S = 10.0  # after trouble
+_TAKE_S = 5.0  # for another who takes the history in
 
 
 class Over(Exception):
@@ -109,9 +111,14 @@ class Clerk:
             self.log.write({"event": "clerk-waits", "why": why})
 
     def _work(self, now: float, is_over: Callable[[], bool]) -> None:
+        def step(_done: int, _total: int) -> None:
+            if is_over():
+                raise Over
+
         store = self._opened()
         store.follow()
-        self._expire(store, now, is_over)
+        store.history.take(within_s=_TAKE_S, progress=step)
+        self._expire(store, now, step)
 
     def _opened(self) -> "Store":
         if self._store is None:
@@ -120,18 +127,15 @@ class Clerk:
             self._store = Store.open(self.settings.quarantine)
         return self._store
 
-    def _expire(self, store: "Store", now: float, is_over: Callable[[], bool]) -> None:
+    def _expire(self, store: "Store", now: float, step: "Progress") -> None:
         every_s = self.settings.quarantine.expire_every
         self._expires_at = self._expires_at or now + min(_FIRST_S, every_s)
         if not every_s or now < self._expires_at:
             return
-
-        def progress(_done: int, _total: int) -> None:
-            if is_over():
-                raise Over
-
-        done = store.expire(by=self.by, now=now, progress=progress)
+        done = store.expire(by=self.by, now=now, progress=step)
+        gone = store.history.forget(self.settings.history, now, progress=step)
         self._expires_at = now + every_s
-        if done.expired or done.removed or done.forgotten:
+        if done.expired or done.removed or done.forgotten or gone.facts:
             told = {"expired": done.expired, "removed": done.removed}
-            self.log.write({"event": "expired", **told, "forgotten": done.forgotten})
+            more = {"forgotten": done.forgotten, "facts": gone.facts}
+            self.log.write({"event": "expired", **told, **more})

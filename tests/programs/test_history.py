@@ -29,6 +29,7 @@ def site(open_tmp: Path, fake_queue: Path) -> Site:
     """Give an installation that holds a certain subject."""
     made = Site(open_tmp, fake_queue)
     made.policy(RULES)
+    made.settings(books="")
     return made
 
 
@@ -41,7 +42,7 @@ def told(site: Site, *words: str) -> list[dict[str, Any]]:
 
 def test_what_was_sent_is_found(site: Site) -> None:
     """By the id in the X-Qscanner line, by Message-ID and by qp; and it is in the numbers."""
-    with serving(site) as daemon:
+    with serving(site, books="") as daemon:
         result = daemon.call(mails.text())
         assert result.code == 0, result
         held = daemon.call(SPAM)
@@ -94,7 +95,7 @@ def test_a_client_that_may_not_write(
 
 def test_many_at_the_same_time(site: Site) -> None:
     """Each message is in it once, whichever worker had it, while others take it in."""
-    with serving(site) as daemon, ThreadPoolExecutor(6) as pool:
+    with serving(site, books="") as daemon, ThreadPoolExecutor(6) as pool:
         waiting = [pool.submit(daemon.call, mails.text()) for _ in range(20)]
         while not all(each.done() for each in waiting):
             told(site)

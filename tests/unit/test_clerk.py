@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from qscanner import clerk
+from qscanner import clerk, history
 from qscanner.clerk import Clerk, Over
 from qscanner.log import Log
 from qscanner.settings import Digest, History, Keep, Quarantine, Settings
 from qscanner.store.store import Store
 from qscanner.store.words import Filter, State
+from tests.fakes.annals import fact
 from tests.fakes.holds import Hold, several
 
 NOW = 1_795_420_000.0  # 2026-11-23, after all that is kept here
@@ -86,12 +87,30 @@ def test_expiry_in_its_time(tmp_path: Path) -> None:
     one.turn(NOW + 59)
     assert events(one) == []
     one.turn(NOW + 61)
-    assert events(one) == [{"event": "expired", "expired": 1, "removed": 1, "forgotten": 0}]
+    assert events(one) == [
+        {"event": "expired", "expired": 1, "removed": 1, "forgotten": 0, "facts": 0}
+    ]
     Hold(octets=b"other", kept_at="2026-11-01T00:00:00Z").keep(one.settings.quarantine)
     one.turn(NOW + 3600)
     assert len(events(one)) == 1
     one.turn(NOW + 61 + 3600)
     assert len(events(one)) == 2
+    one.close()
+
+
+def test_the_history_is_taken_in_and_forgotten(tmp_path: Path) -> None:
+    """Every turn, and with expiry what is too old."""
+    one = hired(tmp_path, expire_every=3600.0)
+    history.append(str(tmp_path), fact(id="old-1", at=NOW - 40 * DAY))
+    history.append(str(tmp_path), fact(id="new-1", at=NOW - DAY))
+    one.turn(NOW)
+    assert not (tmp_path / history.NAME).exists()
+    assert one._store is not None
+    assert one._store.history.find("old-1")
+    one.turn(NOW + 61)
+    assert not one._store.history.find("old-1")
+    assert one._store.history.find("new-1")
+    assert events(one)[-1]["facts"] == 1
     one.close()
 
 
