@@ -21,6 +21,7 @@ from qscanner.programs import (
     admin_check_letters,
     admin_check_reach,
     admin_check_scanners,
+    admin_check_store,
     admin_daemon,
 )
 from qscanner.programs.admin_items import Item, Level, as_json, worst
@@ -78,6 +79,7 @@ def look(file: str) -> list[Item]:
     items += _policies(settings.policy.dir, settings)
     items += _tests(settings)
     items += admin_check_host.look(settings)
+    items += admin_check_store.look(settings)
     items += admin_check_reach.look(settings)
     items += admin_daemon.look(settings)
     return items + _scanners(settings, items)
