@@ -27,6 +27,7 @@ from qscanner.programs.admin_options import (
 from qscanner.programs.admin_quarantine_store import (
     Bar,
     at,
+    complain,
     complete_id,
     found,
     here,
@@ -132,10 +133,15 @@ def _short(name: str) -> str:
 @config_option
 def rebuild() -> None:
     """Make the index anew, from files and journal."""
-    with opened() as store:
-        try:
-            store.rebuild()
-        except Unusable as error:
-            raise refused(error) from error
+    from qscanner.store.store import Store  # SQLAlchemy
+
+    try:
+        with Bar("reading what is held") as bar:
+            store, aside = Store.rebuilt(settings().quarantine, progress=bar)
+    except Unusable as error:
+        raise refused(error) from error
+    with store:
         number = store.count(Filter())
+    if aside:
+        complain(f"the damaged one is {aside} now; the history that was in it is lost")
     click.echo(f"the index was made anew: {counted(number, 'message')}")

@@ -27,6 +27,10 @@ _FULL = ("disk is full", "disk i/o", "no space", "disk quota")
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 
 
+class Damaged(Unusable):
+    """What is in the file is no database any more; the text says what to do."""
+
+
 class Database:
     """One database, ready to be used: migrated, if need be. Raises Later, DiskFull, Unusable."""
 
@@ -130,7 +134,9 @@ def _ours(error: DBAPIError) -> QScannerError:
     if any(each in low for each in _FULL):
         return DiskFull(f"the database of the quarantine cannot be written: {words}")
     if any(each in low for each in _DAMAGED):
-        return Unusable(f"the index of the quarantine is damaged ({words}): rebuild it")
+        return Damaged(
+            f"the index of the quarantine is damaged ({words}): qscanner quarantine rebuild"
+        )
     return Later(f"the database of the quarantine: {words}")
 
 

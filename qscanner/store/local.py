@@ -212,6 +212,24 @@ class Local:
         lists_file.write(self.folder, [Entry(**row._mapping) for row in found])
 
 
+def set_aside(folder: str) -> str:
+    """Give a damaged index another name, for whoever wants to look at it; give its path.
+
+    Whoever has it open still can read what there is; the next one who opens makes a new one.
+    Raises Later, DiskFull.
+    """
+    path = os.path.join(folder, INDEX)
+    aside = f"{path}.damaged-{int(time.time())}"
+    try:
+        os.rename(path, aside)
+        for ending in ("-wal", "-shm"):  # of no use without it, and poison for a new one
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path + ending)
+    except OSError as error:
+        raise as_ours(error, f"cannot give {path} another name") from error
+    return aside
+
+
 class _Read:
     """The events behind an offset; `at` is how far it came, `lists`: the lists were changed."""
 

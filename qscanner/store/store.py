@@ -26,11 +26,12 @@ from qscanner.spool import Message
 from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
 from qscanner.store.columns import Record
+from qscanner.store.database import Damaged
 from qscanner.store.expiry import Expired
 from qscanner.store.history import History
 from qscanner.store.home import Home, Progress, silent
 from qscanner.store.lists import Lists
-from qscanner.store.local import Local
+from qscanner.store.local import Local, set_aside
 from qscanner.store.shared import Shared
 from qscanner.store.tables import entry
 from qscanner.store.words import (
@@ -256,9 +257,24 @@ class Store:
         """Give what is wrong, a problem at a time; every message is read."""
         return checking.verify(self._home, progress)
 
-    def rebuild(self) -> None:
-        """Make the index anew from files and journal. Raises Unusable with PostgreSQL."""
-        self._home.rebuild()
+    @classmethod
+    def rebuilt(cls, settings: Quarantine, *, progress: Progress = silent) -> tuple["Store", str]:
+        """Make the index anew from files and journal; give the store.
+
+        An index that is no database any more gets another name, which is given, too, else "".
+        What was in it alone, the history, is lost then. Raises Unusable with PostgreSQL.
+        """
+        try:
+            store = cls.open(settings, progress=progress)
+            try:
+                store._home.rebuild()
+            except BaseException:
+                store.close()
+                raise
+        except Damaged:
+            aside = set_aside(settings.dir)
+            return cls.open(settings, progress=progress), aside
+        return store, ""
 
     # Allowed and blocked
 

@@ -147,7 +147,7 @@ def test_trouble_is_told_once(tmp_path: Path) -> None:
         one.turn(NOW + seconds)
     (event,) = events(one)
     assert event["event"] == "clerk-waits"
-    assert "rebuild it" in event["why"]
+    assert "quarantine rebuild" in event["why"]
     index.unlink()
     one.turn(NOW + 30.0)
     assert one._store is not None

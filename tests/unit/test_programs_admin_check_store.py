@@ -80,6 +80,5 @@ def test_damaged_lists(settings: Settings) -> None:
     Path(settings.quarantine.dir, "lists").write_bytes(b"damaged")
     item = look(settings)[-1]
     assert item.level is Level.ERROR
-    with Store.open(settings.quarantine) as store:
-        store.rebuild()
+    Store.rebuilt(settings.quarantine)[0].close()
     assert {each.level for each in look(settings)} == {Level.OK}

@@ -105,6 +105,26 @@ def test_verify(desk: Desk) -> None:
     assert json.loads(done.output)["name"] == hold.digest
 
 
+@pytest.mark.parametrize("is_whole_file", [True, False])
+def test_rebuild_a_damaged_index(is_whole_file: bool, desk: Desk) -> None:
+    """It is set aside, whatever is wrong with it; who held what and did what is in the files."""
+    holds = several(3)
+    kept(desk, *holds)
+    desk.run("quarantine", "release", holds[0].digest[:12])
+    index = desk.folder / "quarantine" / "index.sqlite"
+    octets = index.read_bytes()
+    index.write_bytes(b"damaged " * 2000 if is_whole_file else octets[:8192] + b"\xff" * 40_000)
+    assert desk.run("quarantine", "list").exit_code != 0
+    done = desk.run("quarantine", "rebuild")
+    assert done.exit_code == 0
+    assert "the index was made anew: 3 messages\n" in done.output
+    assert "index.sqlite.damaged-" in done.output
+    assert list((desk.folder / "quarantine").glob("index.sqlite.damaged-*"))
+    left = desk.run("quarantine", "list", "--json", "--state", "held").output
+    assert len(left.splitlines()) == 2
+    assert desk.run("quarantine", "verify").exit_code == 0
+
+
 def test_rebuild(desk: Desk) -> None:
     """The index is made of what is on disk, and what was done is still known."""
     holds = several(3)

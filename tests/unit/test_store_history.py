@@ -36,7 +36,7 @@ def test_a_rebuild_leaves_it_alone(tmp_path: Path) -> None:
     append(settings.dir, fact())
     with Store.open(settings) as store:
         store.history.take()
-        store.rebuild()
+    with Store.rebuilt(settings)[0] as store:
         assert ids(store.history.find("19a-1")) == ["19a-1"]
         assert store.history.numbers(NOW, NOW).totals["verdict"]["accept"].messages == 1
     (tmp_path / "journal").unlink()

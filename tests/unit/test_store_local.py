@@ -75,8 +75,9 @@ def test_rebuilt(settings: Quarantine) -> None:
     lived(settings)
     before = seen(settings)
     for _ in range(2):
-        with Store.open(settings) as store:
-            store.rebuild()
+        store, aside = Store.rebuilt(settings)
+        store.close()
+        assert aside == ""
     after = seen(settings)
     assert after[1:] == before[1:]
     assert {d: h.recipients for d, h in after[0].items()}.items() <= {
