@@ -120,7 +120,8 @@ def _once(mail: Mail, bench: Bench, log: Log, watch: _Watch) -> None:
     watch("report: lines", lambda: lines(facts, verdict, id="0", host=bench.host))
     report = watch("= scan.scan, clamd beside", lambda: scan(posted, bench, Deadline(60)))
     settled = watch(
-        "settle: compose, envelope, log", lambda: handover.settle(posted, report, settings, log)
+        "settle: compose, envelope, log",
+        lambda: handover.settle(posted, report, settings, log, host=bench.host),
     )
     for other in settled.outgoing or ():
         os.close(other)
