@@ -26,10 +26,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from qscanner import letters, outbox
+from qscanner import letters, outbox, rounds
 from qscanner.alarm import Alarm
 from qscanner.bench import own_name
 from qscanner.codec import envelope
+from qscanner.codec.text import readable
 from qscanner.inject import NotQueued, inject
 from qscanner.log import Log
 from qscanner.outbox import Damaged, Kind, Letter
@@ -44,13 +45,14 @@ _TICK_MS = 1000
 _WITHIN_S = 60.0  # for the queue program, which syncs
 _HOUR_S = 3600.0
 _TOO_LATE_S = 7 * 86400.0  # then a letter is of no use to anybody
+_ALARMS = (Kind.ALARM, Kind.ALARM_OVER)
 _FIRST_S, _LONGEST_S = 10.0, 3600.0  # between tries of one letter
 _OURS = ("QMAILQUEUE", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # not for the program
 
 
 def is_needed(settings: Settings, policy: Policy) -> bool:
-    """Say whether there is anything to send: now, or when a rule or an alarm asks for it."""
-    has_rules = any(rule.notify for rule in policy.rules)
+    """Say whether there is anything to send: now, or when a rule, an alarm or a round asks."""
+    has_rules = any(rule.notify for rule in policy.rules) or rounds.is_asked(settings)
     is_there = os.path.isdir(outbox.folder(settings.quarantine.dir))
     return bool(settings.notices.admin) or has_rules or is_there
 
@@ -87,10 +89,10 @@ def _is_over(control: socket.socket) -> bool:
 
 
 class Rates:
-    """Who was told something within the last hour."""
+    """Who was told something within the last hour; `per_hour` None: as many as there are."""
 
     def __init__(
-        self, told: list[tuple[float, bytes]], *, per_hour: int, per_address: int
+        self, told: list[tuple[float, bytes]], *, per_hour: int | None, per_address: int
     ) -> None:
         self._told = deque(told)
         self._per_hour = per_hour
@@ -104,6 +106,8 @@ class Rates:
         for _, address in self._told:
             count[address.lower()] = count.get(address.lower(), 0) + 1
         free = [each for each in to if count.get(each.lower(), 0) < self._per_address]
+        if self._per_hour is None:
+            return tuple(free)
         return tuple(free[: max(0, self._per_hour - len(self._told))])
 
     def note(self, to: tuple[bytes, ...], *, now: float) -> None:
@@ -130,7 +134,7 @@ class Office:
     alarm: Alarm = field(default_factory=Alarm)
     within_s: float = _WITHIN_S
     _lock: int = -1
-    _rates: Rates | None = None
+    _rates: dict[bool, Rates] = field(default_factory=dict)  # of digests, and of all others
     _waits: dict[str, _Wait] = field(default_factory=dict)
     _dropped: int = 0  # notices, since the last letter to the admin
     _swept_at: float = 0.0
@@ -191,6 +195,9 @@ class Office:
         except Damaged as error:
             self._fail(name, str(error))
             return True
+        if not self._may_go(letter):
+            self._fail(name, "a digest for somebody who gets none by [digest]")
+            return True
         known = outbox.told(self.folder, letter)
         to = tuple(each for each in letter.to if each not in known)
         allowed = self._allowed(letter, to, now)
@@ -202,15 +209,39 @@ class Office:
             self._waits.pop(name, None)
         return is_taken
 
+    def _may_go(self, letter: Letter) -> bool:
+        """Say whether the settings know whom a digest is for: who can write here writes them.
+
+        A worker that was taken over could else have words of its own sent to the world.
+        """
+        if letter.kind is not Kind.DIGEST:
+            return True
+        chosen = self.settings
+        admin = chosen.notices.admin.lower().encode() if rounds.for_admin(chosen) else b""
+        return all(to.lower() == admin or rounds.is_for(chosen, readable(to)) for to in letter.to)
+
     def _allowed(self, letter: Letter, to: tuple[bytes, ...], now: float) -> tuple[bytes, ...]:
         """Give those whom the rates allow to be told; an alarm has none."""
-        if letter.kind in (Kind.ALARM, Kind.ALARM_OVER):
-            return to
-        chosen = self.settings.notices
-        if self._rates is None:
-            told = outbox.recently(self.folder, since=now - _HOUR_S)
-            self._rates = Rates(told, per_hour=chosen.per_hour, per_address=chosen.per_address)
-        return self._rates.allowed(to, now=now)
+        rates = self._rates_of(letter.kind, now)
+        return to if rates is None else rates.allowed(to, now=now)
+
+    def _rates_of(self, kind: Kind, now: float) -> Rates | None:
+        """Give the rates for a kind of letters, which know who was told before a restart.
+
+        Digests have their own, without a limit for all together: they are written by the clock,
+        and go to nobody but who is named in the settings.
+        """
+        if kind in _ALARMS:
+            return None
+        is_digest, chosen = kind is Kind.DIGEST, self.settings.notices
+        if is_digest not in self._rates:
+            kinds = [each for each in Kind if (each is Kind.DIGEST) == is_digest]
+            self._rates[is_digest] = Rates(
+                outbox.recently(self.folder, since=now - _HOUR_S, kinds=kinds),
+                per_hour=None if is_digest else chosen.per_hour,
+                per_address=chosen.per_address,
+            )
+        return self._rates[is_digest]
 
     def _drop(self, letter: Letter, count: int) -> None:
         self._dropped += count
@@ -241,8 +272,8 @@ class Office:
         finally:
             message.close()
         self._is_in_trouble = False
-        if self._rates is not None and letter.kind not in (Kind.ALARM, Kind.ALARM_OVER):
-            self._rates.note(to, now=now)
+        if (rates := self._rates_of(letter.kind, now)) is not None:
+            rates.note(to, now=now)
         if "dropped" in letters.VALUES[letter.kind]:
             self._dropped = 0
         told = {"kind": letter.kind.value, "about": letter.about, "to": len(to)}

@@ -19,7 +19,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,15 @@ from qscanner.outcomes import Later, QScannerError
 from qscanner.spool import sync_folder, write_durably
 
 MAX_TO = 500  # recipients of one letter
+MAX_ROWS = 200  # of a digest
 MAX_WAITING = 10_000
 REMEMBERED_S = 30 * 86400.0
 _SENT, _FAILED, _ENDING = "sent", "failed", ".json"
 _SCHEMA = 1
 _MAX_OCTETS = 2 << 20
 _MAX_VALUE_CHARS = 2000
+_MAX_ROW_CHARS = 200  # of each value: with all rows of four hostile texts it is _MAX_OCTETS
+_MAX_NAMES = 20  # of values in a row
 _MAX_ADDRESS_OCTETS = 1002
 _TORN_S = 3600.0  # a temporary file that is older has lost its writer
 _ABOUT = re.compile("[0-9A-Za-z-]{1,100}")
@@ -51,6 +54,7 @@ class Kind(enum.Enum):
     ADMIN = "admin"
     ALARM = "alarm"
     ALARM_OVER = "alarm-over"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,8 @@ class Letter:
 
     `about` is the digest of the message that it speaks of, or another name for one thing. `to`
     are envelope recipients. `at` is when it was written, in seconds since 1970. `values` are not
-    escaped: they may be a stranger's.
+    escaped: they may be a stranger's. So are those of `rows`, of which a digest has one for each
+    message, at most MAX_ROWS.
     """
 
     about: str
@@ -67,6 +72,7 @@ class Letter:
     to: tuple[bytes, ...]
     at: float
     values: Mapping[str, str] = field(default_factory=dict)
+    rows: tuple[Mapping[str, str], ...] = ()
 
     @property
     def mark(self) -> str:
@@ -204,6 +210,10 @@ def _as_json(letter: Letter) -> bytes:
         "to": [each.decode("latin-1") for each in letter.to],
         "at": letter.at,
         "values": {key: value[:_MAX_VALUE_CHARS] for key, value in letter.values.items()},
+        "rows": [
+            {key: value[:_MAX_ROW_CHARS] for key, value in row.items()}
+            for row in letter.rows[:MAX_ROWS]
+        ],
     }
     return json.dumps(told, ensure_ascii=True, indent=1).encode("ascii")
 
@@ -220,7 +230,21 @@ def _from_json(told: Any) -> Letter:
         to=to,
         at=float(told["at"]),
         values={str(key): str(value)[:_MAX_VALUE_CHARS] for key, value in told["values"].items()},
+        rows=_rows(told.get("rows", [])),  # letters of the first version have none
     )
+
+
+def _rows(told: Any) -> tuple[Mapping[str, str], ...]:
+    if not isinstance(told, list) or len(told) > MAX_ROWS:
+        raise ValueError("rows that are no list, or too many")
+    return tuple(_row(each) for each in told)
+
+
+def _row(told: Any) -> Mapping[str, str]:
+    is_row = isinstance(told, dict) and len(told) <= _MAX_NAMES
+    if not is_row or not all(isinstance(value, str) for value in told.values()):
+        raise ValueError("a row that is none")
+    return {key: value[:_MAX_ROW_CHARS] for key, value in told.items()}
 
 
 def _address(text: str) -> bytes:
@@ -248,12 +272,14 @@ def remember(folder: str, letter: Letter, to: Iterable[bytes]) -> None:
     write_durably(sent, letter.mark, lambda fd: _write(fd, folder, octets))
 
 
-def recently(folder: str, *, since: float) -> list[tuple[float, bytes]]:
-    """Give who was told something since then, with the times."""
+def recently(
+    folder: str, *, since: float, kinds: Collection[Kind] = tuple(Kind)
+) -> list[tuple[float, bytes]]:
+    """Give who was told something of these kinds since then, with the times."""
     found: list[tuple[float, bytes]] = []
-    sent = os.path.join(folder, _SENT)
+    sent, endings = os.path.join(folder, _SENT), {each.value for each in kinds}
     for name, changed in _files(sent):
-        if changed >= since:
+        if changed >= since and name.rpartition(".")[2] in endings:
             with contextlib.suppress(OSError, Damaged, ValueError, KeyError, TypeError):
                 known = _read(os.path.join(sent, name))["to"]
                 found += [(changed, each.encode("latin-1")) for each in known]

@@ -34,11 +34,13 @@ ROWS = (
         "descriptors",
         "fairness",
         "fingerprint",
+        "forms",
         "health",
         "leaving",
         "libraries",
         "maildir",
         "notify",
+        "rounds",
     },
     {
         "asking",
@@ -114,6 +116,7 @@ HOMES = {
     "sqlalchemy": {
         "store.checking",
         "store.database",
+        "store.digests",
         "store.expiry",
         "store.history",
         "store.home",

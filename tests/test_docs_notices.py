@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from qscanner import injector, letters, schema
+from qscanner import forms, injector, letters, schema
 from qscanner.config import load
 from qscanner.model import Notify
-from qscanner.outbox import Kind
+from qscanner.outbox import MAX_ROWS, Kind
 from qscanner.policy.read import load as load_policy
 from qscanner.settings import Settings
 
@@ -53,12 +53,13 @@ def test_every_name_of_the_templates() -> None:
     rows = re.findall(r"^\| (`\$.*?) \|", PAGE, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`\$(\w+)`", row)}
     known = {name for names in letters.VALUES.values() for name in names}
-    assert documented == known | set(letters.EVERYWHERE)
+    assert documented == known | set(letters.EVERYWHERE) | set(letters.IN_ROWS)
 
 
 @pytest.mark.parametrize(
     "word",
     [f"{kind.value}.txt" for kind in Kind]
+    + ["digest.html", forms.ROWS, forms.END, str(MAX_ROWS)]
     + [f'"{each.value}"' for each in Notify]
     + [key for key in schema.RANGES if key.startswith("notices.")]
     + [injector.NAME],
@@ -71,9 +72,8 @@ def test_every_word_is_named(word: str) -> None:
 def test_the_shipped_templates_are_packed() -> None:
     """pyproject.toml has each language, for the program and for admins to copy."""
     text = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert '"templates/*/*.txt"' in text
-    for language in os.listdir(letters.SHIPPED):
-        assert (
-            f'"share/qscanner/notices/{language}" = ["qscanner/templates/{language}/*.txt"]'
-            in text
-        )
+    for ending in ("txt", "html"):
+        assert f'"templates/*/*.{ending}"' in text
+        for language in os.listdir(letters.SHIPPED):
+            (line,) = re.findall(rf'^"share/qscanner/notices/{language}" = (.*)$', text, re.M)
+            assert f'"qscanner/templates/{language}/*.{ending}"' in line

@@ -70,3 +70,25 @@ def letter(**said: Any) -> Letter:
         "values": {"sender": "ann@sender.example", "subject": "Hello", "why": "because"},
     }
     return Letter(**(usual | said))
+
+
+def digest(*rows: dict[str, str], **said: Any) -> Letter:
+    """Give a digest with these rows, each with values of its own, but for what is said."""
+    usual: dict[str, str] = {
+        "time": "2026-11-28 06:12",
+        "sender": "ann@sender.example",
+        "subject": "Hello",
+        "why": "because",
+        "class": "spam",
+        "score": "7.5",
+        "octets": "10",
+        "id": DIGEST[:12],
+    }
+    about = {"address": "bob@here.example", "since": "yesterday", "until": "today"}
+    more: dict[str, Any] = {
+        "about": "digest-1700000000",
+        "kind": Kind.DIGEST,
+        "values": {**about, **said.pop("values", {})},
+        "rows": tuple(usual | row for row in rows or ({},)),
+    }
+    return letter(**(more | said))

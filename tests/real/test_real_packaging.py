@@ -113,7 +113,7 @@ def test_wheel(built: Path) -> None:
     share = f"qscanner-{qscanner.__version__}.data/data/share/qscanner/"
     docs = shipped("docs/*.md", "docs/*.toml")
     wanted = docs | shipped("policies/*.*", "policies/lists/*.txt", "service/**/*")
-    templates = shipped("qscanner/templates/*/*.txt")
+    templates = shipped("qscanner/templates/*/*.txt", "qscanner/templates/*/*.html")
     assert templates <= names
     wanted |= {each.replace("qscanner/templates", "notices") for each in templates}
     assert {name.removeprefix(share) for name in names if name.startswith(share)} == wanted

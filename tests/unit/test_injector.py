@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from qscanner.injector import Office, Rates
 from qscanner.log import Log
 from qscanner.outbox import Kind
 from qscanner.policy.rules import Policy
-from qscanner.settings import Notices, Quarantine, Queue, Settings
+from qscanner.settings import Digest, Notices, Quarantine, Queue, Settings
 from tests.fakes import facts, queue
-from tests.fakes.post import letter
+from tests.fakes.post import digest, letter
 
 NOW = 1_700_000_100.0
 
@@ -48,6 +49,7 @@ class Post:
             queue=Queue(program=str(program)),
             quarantine=Quarantine(dir=str(folder)),
             notices=Notices(admin="root@here.example", **notices),
+            digest=Digest(to=("@here.example",), admin=True),
         )
         self.office = self.opened()
 
@@ -213,14 +215,83 @@ def test_rates_survive_a_restart(tmp_path: Path, fake_queue: Path) -> None:
     assert post.log.names == ["notice-sent", "notice-dropped"]
 
 
+def test_digests_have_no_limit_for_all(tmp_path: Path, fake_queue: Path) -> None:
+    """Everybody gets a digest at seven, and notices are not fewer for it, nor after a restart."""
+    post = Post(tmp_path, fake_queue, per_address=2, per_hour=3)
+    for number in range(5):
+        outbox.put(post.folder, digest(to=(b"r%d@here.example" % number,)))
+    now = os.stat(post.folder).st_mtime
+    post.turn(now)
+    assert len(post.sent()) == 5
+    os.close(post.office._lock)
+    post.office = post.opened()
+    for number in range(4):
+        post.put(about=f"m{number}", to=(b"r%d@here.example" % number,))
+    post.turn(now + 1)
+    assert len(post.sent()) == 8
+    assert post.log.names == ["notice-sent"] * 8 + ["notice-dropped"]
+    assert post.log.events[0] == {
+        "event": "notice-sent",
+        "kind": "digest",
+        "about": "digest-1700000000",
+        "to": 1,
+    }
+
+
+def test_digests_to_one_address(tmp_path: Path, fake_queue: Path) -> None:
+    """No more than per_address in an hour, however many somebody writes; notices do not count."""
+    post = Post(tmp_path, fake_queue, per_address=2)
+    for number in range(2):
+        post.put(about=f"m{number}")
+    for number in range(4):
+        outbox.put(post.folder, digest(about=f"digest-{number}"))
+    post.turn()
+    kinds = [each["kind"] for each in post.log.events if each["event"] == "notice-sent"]
+    assert sorted(kinds) == ["digest", "digest", "held", "held"]
+    assert post.log.names.count("notice-dropped") == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "is_sent"),
+    [
+        (b"Bob@HERE.example", True),
+        (b"root@here.example", True),
+        (b"eve@elsewhere.example", False),
+        (b"eve@here.example@elsewhere.example", False),
+        (b"bob", False),
+    ],
+)
+def test_digests_go_to_nobody_else(post: Post, to: bytes, is_sent: bool) -> None:
+    """Whoever can write into the outbox has no words of his own sent to the world."""
+    outbox.put(post.folder, digest(to=(b"bob@here.example", to)))
+    post.turn()
+    assert bool(post.sent()) is is_sent
+    assert post.log.names == ["notice-sent" if is_sent else "notice-failed"]
+
+
+def test_the_digest_of_the_admin(post: Post) -> None:
+    """It goes where [digest] admin asks for it, whatever its domain."""
+    to = {"to": (b"root@elsewhere.example",)}
+    notices = replace(post.settings.notices, admin="Root@elsewhere.example")
+    asked = replace(post.settings, notices=notices)
+    post.office.settings = replace(asked, digest=Digest(to=("@here.example",)))
+    outbox.put(post.folder, digest(**to))
+    post.turn()
+    assert post.log.names == ["notice-failed"]
+    post.office.settings = asked
+    outbox.put(post.folder, digest(about="digest-1-admin", **to))
+    post.turn()
+    assert post.sent() == [b"F\0Troot@elsewhere.example\0\0"]
+
+
 @pytest.mark.parametrize(
     ("per_hour", "per_address", "allowed"),
     [
         (10, 1, (b"c",)), (10, 2, (b"b", b"c")), (10, 9, (b"a", b"b", b"c")),
-        (4, 9, (b"a",)), (3, 9, ()),
+        (4, 9, (b"a",)), (3, 9, ()), (None, 2, (b"b", b"c")),
     ],
 )  # fmt: skip
-def test_allowed(per_hour: int, per_address: int, allowed: tuple[bytes, ...]) -> None:
+def test_allowed(per_hour: int | None, per_address: int, allowed: tuple[bytes, ...]) -> None:
     """Each address, in any case, and all together."""
     told = [(1.0, b"c"), (3000.0, b"A"), (3000.0, b"a"), (3600.0, b"b")]
     rates = Rates(told, per_hour=per_hour, per_address=per_address)
@@ -291,6 +362,9 @@ def test_when_it_is_needed(tmp_path: Path) -> None:
     assert not injector.is_needed(settings, Policy(folder=""))
     with_admin = Settings(notices=Notices(admin="a@b"))
     assert injector.is_needed(with_admin, Policy(folder=""))
+    for asked in (Digest(to=("@here.example",)), Digest(admin=True)):
+        with_digests = replace(settings, digest=asked)
+        assert injector.is_needed(with_digests, Policy(folder="")) is bool(asked.to)
     rule = '[[rule]]\nid = "a"\nvirus = "*"\naction = "discard"\nnotify = "recipients"\n'
     assert injector.is_needed(settings, facts.policy(tmp_path, rule))
     (tmp_path / "outbox").mkdir()

@@ -11,7 +11,7 @@ import pytest
 from qscanner import outbox
 from qscanner.outbox import Damaged, Kind
 from qscanner.outcomes import Later
-from tests.fakes.post import letter
+from tests.fakes.post import digest, letter
 
 NOW = 2_000_000_000.0
 
@@ -30,6 +30,37 @@ def test_there_and_back(folder: str) -> None:
     assert outbox.waiting(folder) == [mine.name]
     assert outbox.read(folder, mine.name) == mine
     assert Path(folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_rows(folder: str) -> None:
+    """Those of a digest are read as they were put; what is too long is cut, on both sides."""
+    mine = digest({"subject": "\u202e<b>\n"}, {"why": "x" * 201})
+    outbox.put(folder, mine)
+    read = outbox.read(folder, mine.name)
+    assert read.rows[0] == mine.rows[0]
+    assert read.rows[1] == {**mine.rows[1], "why": "x" * 200}
+    path = Path(folder, mine.name)
+    path.write_text(path.read_text().replace("because", "y" * 300))
+    assert outbox.read(folder, mine.name).rows[0]["why"] == "y" * 200
+
+
+def test_as_many_rows_as_there_may_be(folder: str) -> None:
+    """The worst that strangers can write still is a letter, and no more rows than allowed."""
+    worst = dict.fromkeys(("sender", "subject", "why", "to"), "\U0001f600" * 500)
+    mine = digest(*([worst] * 300))
+    outbox.put(folder, mine)
+    assert len(outbox.read(folder, mine.name).rows) == outbox.MAX_ROWS
+
+
+def test_letters_of_the_first_version(folder: str) -> None:
+    """They have no rows, and are read."""
+    mine = letter()
+    outbox.put(folder, mine)
+    path = Path(folder, mine.name)
+    told = json.loads(path.read_text())
+    del told["rows"]
+    path.write_text(json.dumps(told))
+    assert outbox.read(folder, mine.name) == mine
 
 
 def test_the_same_letter_is_one_file(folder: str) -> None:
@@ -56,6 +87,8 @@ def test_who_was_told_is_not_told_again(folder: str) -> None:
         b"new@x",
     ]
     assert outbox.recently(folder, since=NOW) == []
+    assert len(outbox.recently(folder, since=0, kinds=[Kind.HELD])) == 2
+    assert outbox.recently(folder, since=0, kinds=[Kind.DIGEST]) == []
 
 
 def test_full(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +124,12 @@ def _with(**changed: Any) -> Callable[[dict[str, Any]], Any]:
         _with(to=7),
         _with(at="soon"),
         _with(values=["x"]),
+        _with(rows={"a": "b"}),
+        _with(rows=[{}] * 201),
+        _with(rows=["x"]),
+        _with(rows=[{"a": 7}]),
+        _with(rows=[{"a": None}]),
+        _with(rows=[{f"n{number}": "" for number in range(21)}]),
         _with(about="another"),
         lambda told: [told],
         lambda told: None,
