@@ -21,12 +21,13 @@ from sqlalchemy import select
 from qscanner.codec import envelope
 from qscanner.inject import NotQueued
 from qscanner.outcomes import QScannerError
-from qscanner.settings import Quarantine
+from qscanner.settings import Quarantine, Settings
 from qscanner.spool import Message
 from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
 from qscanner.store.columns import Record
 from qscanner.store.database import Damaged
+from qscanner.store.digests import Digests
 from qscanner.store.expiry import Expired
 from qscanner.store.history import History
 from qscanner.store.home import Home, Progress, silent
@@ -239,6 +240,10 @@ class Store:
         event = Noted(at=time.time(), digest=held.digest, did=did, by=by.name, via=by.via, why=why)
         with self._home.writing() as connection:
             self._home.write(connection, event)
+
+    def digests(self, settings: Settings) -> Digests:
+        """Give what writes digests of this quarantine, as these settings say."""
+        return Digests(self._home, settings)
 
     # Keeping in order
 

@@ -12,9 +12,12 @@ from qscanner.settings import Quarantine
 from qscanner.store import shared
 from qscanner.store.store import Store
 from qscanner.store.words import Filter
+from tests.fakes.carrier import DAY, HOUR, NOW, SLOT, DigestContract, Round, hold, utc
 from tests.fakes.holds import Hold
 from tests.fakes.vault import Contract
 from tests.real.postgres import PASSWORD, Postgres
+
+__all__ = ["utc"]  # a fixture
 
 pytestmark = pytest.mark.real
 
@@ -30,6 +33,21 @@ def settings(postgres: Postgres, tmp_path: Path) -> Iterator[Quarantine]:
 
 class TestPostgresql(Contract):
     """The contract, with PostgreSQL."""
+
+
+class TestDigests(DigestContract):
+    """That of digests, with PostgreSQL."""
+
+    def test_two_hosts(self, round: Round, settings: Quarantine, tmp_path: Path) -> None:
+        """Each with an outbox of its own: one of them writes the letter, and later the other."""
+        elsewhere = replace(settings, dir=str(tmp_path / "elsewhere"))
+        os.makedirs(elsewhere.dir)
+        with Store.open(elsewhere) as store:
+            other = Round(elsewhere, store)
+            round.keep(hold("x", SLOT - HOUR, to=(b"joe@example.com",)))
+            assert (len(round.turn()), len(other.turn())) == (1, 0)
+            other.keep(hold("y", SLOT + HOUR, to=(b"joe@example.com",)))
+            assert (len(other.turn(NOW + DAY)), len(round.turn(NOW + DAY))) == (1, 0)
 
 
 def test_several_hosts(settings: Quarantine, tmp_path: Path) -> None:
