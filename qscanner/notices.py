@@ -11,7 +11,7 @@ Careful    nobody is harassed. Senders are never told. Recipients are told only 
 import time
 from collections.abc import Iterator
 
-from qscanner import letters, outbox
+from qscanner import letters, outbox, rounds
 from qscanner.codec.text import readable
 from qscanner.log import Log
 from qscanner.model import Action, Direction, Facts, Header, Notify
@@ -134,4 +134,8 @@ def problems(settings: Settings, policy: Policy) -> list[str]:
         found.append(
             f"rule {ids[0]} tells the admin, but [notices] admin is empty: nobody is told"
         )
+    if settings.digest.admin and not settings.notices.admin:
+        found.append("[digest] admin is true, but [notices] admin is empty: nobody gets that one")
+    if rounds.is_asked(settings) and not settings.digest.at:
+        found.append("[digest] says for whom, but at is empty: none are written")
     return found

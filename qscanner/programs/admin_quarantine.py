@@ -25,6 +25,7 @@ _COMMANDS = {
     "senders": f"{_OURS}senders:senders",
     "unlist": f"{_OURS}senders:unlist",
     "export": f"{_OURS}export:export",
+    "digest": f"{_OURS}digest:digest",
     "audit": f"{_OURS}keep:audit",
     "expire": f"{_OURS}keep:expire",
     "verify": f"{_OURS}keep:verify",

@@ -2,17 +2,23 @@
 
 import contextlib
 import email
+import email.policy
 import os
 import signal
+import time
 from collections.abc import Iterator
-from email.message import Message
+from email.message import EmailMessage, Message
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from qscanner import outbox
 from qscanner.outcomes import Ending
+from qscanner.programs.admin import command
+from qscanner.settings import Quarantine
 from tests.fakes import caller, clamd, mails, queue, resident, server
+from tests.fakes.carrier import hold as held
 from tests.fakes.guest import visit
 from tests.fakes.post import letter
 from tests.fakes.queue import Queued
@@ -241,6 +247,34 @@ def test_alarm(site: Site) -> None:
             one.wait_for("event=notice-sent kind=alarm-over")
         assert b"Subject: Over" in queued(site, 2)[-1].message
     assert len(site.queued()) == 2
+
+
+def test_a_digest(site: Site) -> None:
+    """What is held is told with text and HTML, by the injector, to each and to the admin."""
+    subject = "You won <b>\u202e http://evil.example"
+    hostile = held(subject, time.time() - 600, to=(b"bob@here.example",), sender=b"<i>@x.example")
+    hostile.keep(Quarantine(dir=str(site.quarantine)))
+    asked = '[digest]\nto = ["@here.example"]\nadmin = true'
+    with running(site, asked) as one:
+        words = ["--config", str(site.file), "quarantine", "digest", "--send", "--yes"]
+        done = CliRunner().invoke(command, words)
+        assert (done.exit_code, done.output[:9]) == (0, "2 letters"), done.output
+        letters = {each.envelope: each for each in queued(site, 2)}
+        one.wait_for("event=notice-sent kind=digest", times=2)
+    assert set(letters) == {b"F\0Tbob@here.example\0\0", b"F\0Troot@here.example\0\0"}
+    for each in letters.values():
+        assert each.facts["NoNewPrivs"] == "0"
+        message = email.message_from_bytes(each.message, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        assert message.defects == []
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert message["Subject"].endswith(": 1 new")
+        text, html = (part.get_content() for part in message.iter_parts())
+        assert "You won <b>\\u202e http:/[/]evil.example" in text
+        assert "You won &lt;b&gt;\\u202e http:/[/]evil" in html
+        assert hostile.digest[:12] in text
+        assert hostile.digest[:12] in html
+    assert outbox.waiting(folder(site)) == []
 
 
 def maildir(site: Site, name: str) -> Path:

@@ -11,7 +11,7 @@ from qscanner import outbox
 from qscanner.policy.rules import Policy
 from qscanner.programs import admin_check_letters
 from qscanner.programs.admin_items import Level
-from qscanner.settings import Notices, Quarantine, Settings
+from qscanner.settings import Digest, Notices, Quarantine, Settings
 from tests.fakes.post import letter
 
 NOTHING = Policy(folder="", rules=())
@@ -35,6 +35,23 @@ def test_all_is_well(settings: Settings) -> None:
     outbox.put(outbox.folder(settings.quarantine.dir), letter(at=time.time()))
     (item,) = admin_check_letters.look(settings, NOTHING)
     assert (item.level, item.text) == (Level.OK, "letters are sent")
+
+
+@pytest.mark.parametrize(
+    ("digest", "said"),
+    [
+        (Digest(to=("@x",)), "letters are sent"),
+        (Digest(admin=True), "[digest] admin is true, but [notices] admin is empty"),
+        (Digest(to=("@x",), at=()), "[digest] says for whom, but at is empty"),
+    ],
+    ids=["fine", "no-admin", "never"],
+)
+def test_digests(tmp_path: Path, digest: Digest, said: str) -> None:
+    """They are letters, too; what keeps all of them from being written is told."""
+    asked = Settings(quarantine=Quarantine(dir=str(tmp_path)), digest=digest)
+    (item,) = admin_check_letters.look(asked, NOTHING)
+    assert said in item.text
+    assert (item.level is Level.OK) == (said == "letters are sent")
 
 
 def test_letters_that_wait(settings: Settings) -> None:
