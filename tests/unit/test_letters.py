@@ -307,6 +307,9 @@ def test_a_hostile_digest(language: str) -> None:
     assert [tag for tag in page.tags if tag != "wbr"] == [t for t in usual.tags if t != "wbr"]
     assert page.attributes == usual.attributes
     assert "</div><script>alert(1)</script>" in page.shown
+    empty = digest(dict.fromkeys(letters.IN_ROWS, ""), values={"address": ""})
+    left = html_of(composed(empty, notices))
+    assert left.count("<div") == left.count("</div>") == 3, "no halves of what is left out"
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
