@@ -1,8 +1,8 @@
 """The clerk: the small process of the daemon that keeps the books of the quarantine.
 
 Whoever scans writes files and lines, and never waits for a database. This process brings the index
-up to them every few seconds and takes in the history, so that nobody who asks waits either; and it
-lets go of what is too old or finds no room.
+up to them every few seconds and takes in the history, so that nobody who asks waits either; it
+writes digests when they are due, and lets go of what is too old or finds no room.
 
 Called by  programs.daemon, in the process that it forks; attendant looks after that one.
 Ends       serve() when the dispatcher is gone: in the middle of long work at its next step, each
@@ -21,12 +21,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from qscanner import rounds
 from qscanner.log import Log
 from qscanner.outcomes import QScannerError
 from qscanner.settings import Settings
 from qscanner.store.words import StoreError, Who
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by the process that needs it, behind the fork
+    from qscanner.store.digests import Digests
     from qscanner.store.home import Progress
     from qscanner.store.store import Store
 
@@ -34,6 +36,7 @@ NAME = "q-clerk"  # in /proc/PID/comm: at most 15 octets
 _TICK_MS = 2000
 _FIRST_S = 60.0  # after the start, before anything expires
 _AGAIN_S = 10.0  # after trouble
+_DIGEST_S = 2.0  # then other things have their turn
 _TAKE_S = 5.0  # for another who takes the history in
 
 
@@ -43,8 +46,8 @@ class Over(Exception):
 
 def is_needed(settings: Settings) -> bool:
     """Say whether there are books to keep, and a quarantine that is there."""
-    chosen, digest = settings.quarantine, settings.digest
-    is_wanted = chosen.expire_every or settings.history.keep or digest.to or digest.admin
+    chosen = settings.quarantine
+    is_wanted = chosen.expire_every or settings.history.keep or rounds.is_asked(settings)
     return bool(chosen.database) or bool(is_wanted and os.path.isdir(chosen.dir))
 
 
@@ -82,6 +85,7 @@ class Clerk:
     log: Log
     by: Who = field(default_factory=lambda: Who.here("clerk"))
     _store: "Store | None" = None
+    _digests: "Digests | None" = None
     _expires_at: float = 0.0
     _tries_at: float = 0.0
     _trouble: str = ""  # which was logged
@@ -100,7 +104,7 @@ class Clerk:
     def close(self) -> None:
         """Give back the store."""
         if self._store is not None:
-            store, self._store = self._store, None
+            store, self._store, self._digests = self._store, None, None
             store.close()
 
     def _fail(self, now: float, why: str) -> None:
@@ -118,6 +122,7 @@ class Clerk:
         store = self._opened()
         store.follow()
         store.history.take(within_s=_TAKE_S, progress=step)
+        self._digest(store, now)
         self._expire(store, now, step)
 
     def _opened(self) -> "Store":
@@ -126,6 +131,12 @@ class Clerk:
 
             self._store = Store.open(self.settings.quarantine)
         return self._store
+
+    def _digest(self, store: "Store", now: float) -> None:
+        self._digests = self._digests or store.digests(self.settings)
+        put = self._digests.turn(now, within_s=_DIGEST_S)
+        if put:
+            self.log.write({"event": "digests-written", "letters": put})
 
     def _expire(self, store: "Store", now: float, step: "Progress") -> None:
         every_s = self.settings.quarantine.expire_every

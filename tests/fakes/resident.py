@@ -167,6 +167,11 @@ def is_alive(pid: int) -> bool:
     return _state(pid) not in ("Z", "X")
 
 
+def is_stopped(pid: int) -> bool:
+    """Say whether a process stands still, as SIGSTOP makes it."""
+    return _state(pid) == "T"
+
+
 @contextlib.contextmanager
 def serving(
     site: Site,

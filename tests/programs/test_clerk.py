@@ -90,16 +90,18 @@ def test_killed(site: Site, daemon: Resident) -> None:
 
 def test_a_damaged_index(site: Site, daemon: Resident) -> None:
     """It is told once, and mail is held all the same: the files are the truth."""
-    until(lambda: (site.quarantine / "index.sqlite").exists(), "there is an index")
+    daemon.call(LOTTERY)
+    until(lambda: indexed(site) == 1, "there is an index")
     pid = clerk(daemon)
     os.kill(pid, signal.SIGSTOP)
+    until(lambda: resident.is_stopped(pid), "it stands still")
     for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
         (site.quarantine / name).unlink(missing_ok=True)
     (site.quarantine / "index.sqlite").write_bytes(b"damaged " * 1000)
     os.kill(pid, signal.SIGKILL)
     daemon.wait_for("event=clerk-waits")
-    assert daemon.call(LOTTERY).code == 0
-    assert len(site.held()) == 1
+    assert daemon.call(LOTTERY + b"another\n").code == 0
+    assert len(site.held()) == 2
 
 
 def test_it_leaves_with_the_daemon(daemon: Resident) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qscanner import clerk, history
+from qscanner import clerk, history, outbox
 from qscanner.clerk import Clerk, Over
 from qscanner.log import Log
 from qscanner.settings import Digest, History, Keep, Quarantine, Settings
@@ -111,6 +112,25 @@ def test_the_history_is_taken_in_and_forgotten(tmp_path: Path) -> None:
     assert not one._store.history.find("old-1")
     assert one._store.history.find("new-1")
     assert events(one)[-1]["facts"] == 1
+    one.close()
+
+
+def test_digests_when_they_are_due(tmp_path: Path) -> None:
+    """One round a day, into the outbox; and not again."""
+    settings = Settings(
+        quarantine=Quarantine(dir=str(tmp_path), expire_every=0.0),
+        digest=Digest(to=("@example.com",), at=("00:00",)),
+    )
+    one = Clerk(settings=settings, log=Witness())
+    now = time.time()
+    kept_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    Hold(kept_at=kept_at).keep(settings.quarantine)
+    tomorrow = now + DAY
+    for seconds in (0.0, 2.0):
+        one.turn(tomorrow + seconds)
+    (name,) = outbox.waiting(outbox.folder(str(tmp_path)))
+    assert outbox.read(outbox.folder(str(tmp_path)), name).to == (b"joe@example.com",)
+    assert events(one) == [{"event": "digests-written", "letters": 1}]
     one.close()
 
 

@@ -19,9 +19,9 @@ class TestFiles(DigestContract):
         """Give settings of an empty folder."""
         return Quarantine(dir=str(tmp_path))
 
-    def test_rebuilding(self, round: Round, store: Store) -> None:
+    def test_rebuilding(self, round: Round, settings: Quarantine) -> None:
         """A new index is no reason to tell everything again."""
         round.keep(hold("x", SLOT - HOUR))
         assert round.subjects() == {JOE: ["x"], SUE: ["x"]}
-        store.rebuild()
+        Store.rebuilt(settings)[0].close()
         assert round.subjects(NOW + DAY) == {}
