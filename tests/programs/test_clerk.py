@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from qscanner import config
 from tests.fakes import mails, resident
-from tests.fakes.holds import several
+from tests.fakes.holds import Hold, several
 from tests.fakes.resident import Resident, serving, until
 from tests.fakes.site import Site
 
@@ -110,3 +111,21 @@ def test_it_leaves_with_the_daemon(daemon: Resident) -> None:
     daemon.signal(signal.SIGTERM)
     assert daemon.ended() == 0
     until(lambda: not resident.is_alive(pid), "the clerk has ended")
+
+
+def test_a_digest_goes_out(site: Site) -> None:
+    """From the quarantine to the recipient's mailbox, by the clock: clerk, outbox, injector."""
+    at = time.strftime("%H:%M", time.localtime(time.time() - 180))
+    books = f'[digest]\nto = ["@here.example"]\nat = ["{at}"]'
+    kept_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
+    with serving(site, books=books, environment={"FAKE_QUEUE_DIR": str(site.queue_dir)}) as one:
+        quarantine = config.load(str(site.file)).quarantine
+        hold = Hold(to=(b"bob@here.example", b"eve@there.example"), kept_at=kept_at)
+        hold.keep(quarantine)
+        one.wait_for("event=digests-written letters=1")
+        one.wait_for("event=notice-sent kind=digest")
+    (letter,) = site.queued()
+    assert letter.envelope == b"F\0Tbob@here.example\0\0"
+    for word in (b"text/plain", b"text/html", hold.digest[:12].encode(), b"auto-generated"):
+        assert word in letter.message
+    assert b"eve@there.example" not in letter.message
