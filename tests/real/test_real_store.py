@@ -10,8 +10,9 @@ import pytest
 from qscanner.outcomes import Later, Unusable
 from qscanner.settings import Quarantine
 from qscanner.store import shared
+from qscanner.store.lists import Lists
 from qscanner.store.store import Store
-from qscanner.store.words import Filter
+from qscanner.store.words import Filter, Who
 from tests.fakes.carrier import DAY, HOUR, NOW, SLOT, DigestContract, Round, hold, utc
 from tests.fakes.holds import Hold
 from tests.fakes.vault import Contract
@@ -64,6 +65,40 @@ def test_several_hosts(settings: Quarantine, tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="no index"):
         Store.rebuilt(other)
     assert os.listdir(tmp_path) == []
+
+
+def test_lists_of_several_hosts(settings: Quarantine, tmp_path: Path) -> None:
+    """Who is allowed here is so for scans of every host, by a file: no scan asks the database."""
+    here, there = (replace(settings, dir=str(tmp_path / name)) for name in ("here", "there"))
+    for each in (here, there):
+        os.mkdir(each.dir)
+    with Store.open(here) as store, Store.open(there) as other:
+        by = Who(name="ann", via="test")
+        made = store.write_entry(is_allowed=True, sender="a@x", until=None, why="", by=by)
+        assert Lists.of_folder(here.dir).allowed(b"a@x", b"b@y")
+        assert not Lists.of_folder(there.dir).allowed(b"a@x", b"b@y")
+        other.follow()
+        assert Lists.of_folder(there.dir).allowed(b"a@x", b"b@y")
+        before = os.stat(f"{there.dir}/lists").st_mtime_ns
+        other.follow()
+        assert os.stat(f"{there.dir}/lists").st_mtime_ns == before, "written when it has changed"
+        store.remove_entry(made.id, by=by)
+        other.follow()
+        assert not Lists.of_folder(there.dir).allowed(b"a@x", b"b@y")
+        assert [each.did.partition(" for")[0] for each in other.audit()] == [
+            "allowed a@x",
+            "took back: allowed a@x",
+        ]
+
+
+def test_a_host_without_a_folder_can_list(settings: Quarantine) -> None:
+    """The entry is made, and scans of other hosts have it; here nobody scans."""
+    with Store.open(settings) as store:
+        store.write_entry(
+            is_allowed=False, sender="a@x", until=None, why="", by=Who(name="ann", via="test")
+        )
+        assert [each.sender for each in store.entries()] == ["a@x"]
+    assert not os.path.exists(settings.dir)
 
 
 @pytest.mark.parametrize("kind", ["right", "wrong", "missing-file"])
