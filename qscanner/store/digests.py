@@ -1,19 +1,21 @@
 """Digests: what is held for somebody and was not told before, as letters in the outbox.
 
-The table `digested` says up to when each was told: by address in lower case, "" for the admin. Two
-of its rows have names that no digest goes to: up to which round somebody has set about writing,
-and up to which one all was written.
+The table `digested` says up to when each was told: by address in lower case, "" for the admin.
+Some of its rows have names that no digest goes to: which round somebody has set about writing,
+which each outbox has, and which was written to its end.
 
 Called by  the daemon, every few seconds (turn); `qscanner quarantine digest` (all of it).
 Ends       turn() and write() with how many letters they put; they raise Later, DiskFull, Unusable
            as the store and the outbox do, and then go on where they were when called again.
 Careful    for each address: look, put the letter, move the mark, alone in one transaction, so that
-           neither another host nor an admin by hand tells it too. Killed behind the letter and
-           before the mark, what was told is told again in the next round; but on the same host
-           the same round is the same letter, which the outbox knows. Each round is one host's:
-           what it could not tell, the next round tells.
+           neither another host nor an admin by hand tells it too. Each round is one host's, and
+           whoever is killed in it goes on with it: between letter and mark nothing is told twice,
+           for the same round is the same letter, and the outbox knows it. What a host that does
+           not come back could not tell, the next round tells.
 """
 
+import hashlib
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ from qscanner.store.words import SHORT, WHOLE, State
 
 ADMIN = ""
 _BEGUN, _DONE = "begun", "done"  # no addresses of digests: those have an @
+_BEGUN_BY = "begun by "
 _DAY_S = 86400.0
 _LOCK = 0x71736364  # "qscd": who writes digests into PostgreSQL holds it
 _MAX_ADDRESS = 320  # characters of the key
@@ -63,6 +66,7 @@ class Digests:
     def __init__(self, home: Home, settings: Settings) -> None:
         self._home = home
         self._settings = settings
+        self._folder = outbox.folder(settings.quarantine.dir)
         self._slot = 0  # the round that we are writing; 0: none
         self._begun = 0  # the latest that somebody writes, or has written
         self._left: list[str] | None = None  # whom it is still to tell
@@ -101,17 +105,20 @@ class Digests:
         return sum(self._tell(each, until) for each in addresses)
 
     def _begin(self, now: float) -> bool:
-        """Take the round that is due, unless somebody has."""
+        """Take the round that is due, unless another has; one that was ours is so again."""
         slot = rounds.latest(self._settings, now)
         if slot is None or slot <= self._begun:
             return False
         with self._home.writing() as connection:
             _alone(connection)
-            is_ours = (_mark(connection, _BEGUN) or 0.0) < slot
-            if is_ours:
-                if _mark(connection, _DONE) is None:  # what the first one cannot tell is told, too
-                    _move(connection, _DONE, slot - _DAY_S)
+            done, ours = _mark(connection, _DONE), _begun_by(self._folder)
+            if done is None:  # what the first one does not come to is not lost
+                _move(connection, _DONE, slot - _DAY_S)
+            is_new = (_mark(connection, _BEGUN) or 0.0) < slot
+            if is_new:
                 _move(connection, _BEGUN, slot)
+                _move(connection, ours, slot)
+            is_ours = is_new or (_mark(connection, ours) == slot and (done or 0.0) < slot)
         self._begun = slot
         self._slot = slot if is_ours else 0
         self._left = None
@@ -127,7 +134,7 @@ class Digests:
         return is_put
 
     def _put(self, letter: Letter) -> bool:
-        return outbox.put(outbox.folder(self._settings.quarantine.dir), letter)
+        return outbox.put(self._folder, letter)
 
     def _finish(self) -> None:
         """Move on those too for whom nothing was new; forget addresses of nobody's mail."""
@@ -135,13 +142,18 @@ class Digests:
         with self._home.writing() as connection:
             _alone(connection)
             later = update(digested).where(digested.c.until < self._slot)
-            connection.execute(
-                later.where(digested.c.address != _BEGUN).values(until=float(self._slot))
-            )
+            theirs = digested.c.address.not_like(f"{_BEGUN}%") | digested.c.address.contains("@")
+            connection.execute(later.where(theirs).values(until=float(self._slot)))
             _move(connection, _DONE, self._slot)
             gone = digested.c.address.contains("@") & digested.c.address.not_in(here)
             connection.execute(delete(digested).where(gone))
         self._slot = 0
+
+
+def _begun_by(folder: str) -> str:
+    """Give the name for which round one outbox has: that of this host, at this place."""
+    place = hashlib.sha256(f"{socket.gethostname()}:{folder}".encode()).hexdigest()
+    return f"{_BEGUN_BY}{place[:16]}"
 
 
 def _alone(connection: Connection) -> None:
