@@ -130,6 +130,9 @@ def _quarantine(settings: Settings) -> list[Item]:
     text = f"quarantine {folder}, {owner}:{group}, mode {stat.S_IMODE(found.st_mode):04o}"
     users = [user for user in map(_user, settings.queue.trusted_users) if user is not None]
     items = [_holding(folder, text, users, found)]
+    if items[0].level is not Level.OK and _is_the_daemons(found, settings.daemon.socket):
+        text = f"{text}: qscannerd holds there; while it is away, what should be held is put off"
+        items = [Item(area="quarantine", level=Level.OK, text=text)]
     if items[0].level is not Level.ERROR and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         text = f"quarantine {folder} cannot be written by uid {os.geteuid()}, who runs this check"
         todo = "if mail comes by this user, let it write there; else run the check as root"
@@ -139,6 +142,14 @@ def _quarantine(settings: Settings) -> list[Item]:
         text = f"quarantine {folder} can be read by every user of this host"
         items.append(Item(area="quarantine", level=Level.WARNING, text=text, todo=(todo,)))
     return items
+
+
+def _is_the_daemons(found: os.stat_result, socket: str) -> bool:
+    """Say whether the folder is of the user who listens on a socket that is there."""
+    try:
+        return os.stat(socket).st_uid == found.st_uid
+    except OSError:
+        return False
 
 
 def _holding(

@@ -3,6 +3,7 @@
 import os
 import pwd
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,6 +176,27 @@ def test_who_can_hold_mail(owner: int, mode: int, users: tuple[str, ...], level:
     folder = os.stat_result((mode, 0, 0, 1, owner, owner, 0, 0, 0, 0))
     found = [pwd.getpwnam(user) for user in users]
     assert admin_check_host._holding("q", "q", found, folder).level is level
+
+
+def test_quarantine_of_the_daemon(settings: Settings, tmp_path: Path) -> None:
+    """As docs/daemon.md sets it up: the daemon holds, and whoever calls need not."""
+    if os.geteuid() != 0:
+        return  # folders of others are root's to make
+    os.chown(settings.quarantine.dir, NOBODY, NOBODY)
+    os.chmod(settings.quarantine.dir, 0o700)
+    chosen = with_queue(settings, trusted_users=("daemon",))
+    assert worst_of(chosen, "quarantine").level is Level.ERROR
+    path = str(tmp_path / "d.sock")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    os.chown(path, NOBODY, NOBODY)
+    chosen = replace(chosen, daemon=replace(chosen.daemon, socket=path))
+    item = worst_of(chosen, "quarantine")
+    assert item.level is Level.OK
+    assert "qscannerd holds there" in item.text
+    os.chown(path, 0, 0)
+    assert worst_of(chosen, "quarantine").level is Level.ERROR, "another's daemon"
+    listening.close()
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o704])
