@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -27,9 +28,7 @@ from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
 from qscanner.store.columns import Record
 from qscanner.store.database import Damaged
-from qscanner.store.digests import Digests
 from qscanner.store.expiry import Expired
-from qscanner.store.history import History
 from qscanner.store.home import Home, Progress, silent
 from qscanner.store.lists import Lists
 from qscanner.store.local import Local, set_aside
@@ -53,6 +52,10 @@ from qscanner.store.words import (
     Unlisted,
     Who,
 )
+
+if TYPE_CHECKING:
+    from qscanner.store.digests import Digests
+    from qscanner.store.history import History
 
 Inject = Callable[[Message, bytes], None]  # message and envelope; raises NotQueued
 _SETTLED = (State.DELETED, State.EXPIRED)
@@ -91,8 +94,10 @@ class Store:
         self.close()
 
     @property
-    def history(self) -> History:
+    def history(self) -> "History":
         """Give the history of all messages, which lies in the same database."""
+        from qscanner.store.history import History  # a list of held mail does not wait for it
+
         return History(self._home, self._settings.dir)
 
     # Looking
@@ -241,8 +246,10 @@ class Store:
         with self._home.writing() as connection:
             self._home.write(connection, event)
 
-    def digests(self, settings: Settings) -> Digests:
+    def digests(self, settings: Settings) -> "Digests":
         """Give what writes digests of this quarantine, as these settings say."""
+        from qscanner.store.digests import Digests
+
         return Digests(self._home, settings)
 
     # Keeping in order

@@ -32,3 +32,12 @@ def test_what_is_not_called_is_not_loaded(heavy: str) -> None:
     """The command alone loads neither database nor readers of old rules."""
     code = f"import sys, qscanner.programs.admin; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_list_waits_for_no_policy() -> None:
+    """What lists held mail loads neither rules nor history."""
+    code = (
+        "import sys, qscanner.store.store, qscanner.programs.admin_quarantine_list\n"
+        "sys.exit(any(each in sys.modules for each in ('re2', 'qscanner.history')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
