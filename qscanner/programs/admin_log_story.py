@@ -15,7 +15,7 @@ import click
 from qscanner.model import Action
 from qscanner.programs.admin_options import counted
 from qscanner.programs.admin_quarantine_keep import audited_as_json, audited_line
-from qscanner.programs.admin_quarantine_store import at, to_the_second, utc
+from qscanner.programs.admin_quarantine_store import MAX_TO, at, rest_said, to_the_second, utc
 from qscanner.programs.admin_report import COLOURS
 from qscanner.programs.admin_rows import octets_said, row
 from qscanner.programs.admin_screen import Screen
@@ -34,8 +34,8 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
     from qscanner.store.store import Store
 
 _COLOURS = {action.value: colour for action, colour in COLOURS.items()}
-_MIN_CHARS = 8  # of an id that is looked for in the quarantine: fewer are a process id
-_MAX_TO, _MAX_TRIES, _MAX_DONE = 40, 20, 40
+MIN_CHARS = 8  # of an id that is looked for in the quarantine: fewer are a process id
+_MAX_TRIES, _MAX_DONE = 20, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def known_to(store: "Store", what: str) -> list[Story]:
 
 
 def _held(store: "Store", what: str) -> Sequence[Held]:
-    if len(what) < _MIN_CHARS:
+    if len(what) < MIN_CHARS:
         return ()
     try:
         return (store.find(what),)
@@ -181,12 +181,12 @@ def story_lines(story: Story, screen: Screen) -> Iterator[str]:
 
 
 def _recipients(passed: Passed, screen: Screen) -> Iterator[str]:
-    for one in passed.to[:_MAX_TO]:
+    for one in passed.to[:MAX_TO]:
         by = f" by {', '.join(one.rules)}" if one.rules else ""
         yield from row("to", f"{one.address}  {one.action}{by}", screen)
     if not passed.recipients:
         yield from row("to", "nobody", screen)
-    if passed.recipients > (shown := min(len(passed.to), _MAX_TO)):
+    if passed.recipients > (shown := min(len(passed.to), MAX_TO)):
         yield from row("to", f"and {passed.recipients - shown} more", screen)
 
 
@@ -221,10 +221,11 @@ def _next(story: Story, screen: Screen) -> Iterator[str]:
     """Give where it is now, and what to do about it."""
     held = story.held
     if held is not None:
-        for one in held.recipients:
+        for one in held.recipients[:MAX_TO]:
             whose = "all" if one.place == WHOLE else one.address
             text = f"for {whose}: {one.state.value} since {at(one.at)}"
             yield from row("held", text, screen)
+        yield from row("held", rest_said(held), screen)
         if held.of(State.HELD):
             yield from row("release", f"qscanner quarantine release {held.id}", screen)
         for done in story.done[-_MAX_DONE:]:

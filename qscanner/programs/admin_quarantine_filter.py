@@ -58,7 +58,7 @@ class Asked:
 _NAMES = tuple(Asked.__dataclass_fields__)
 _TO = click.option("--to", "recipient", metavar="A", help="For this address, or @domain.")
 _STATE = click.option(
-    "--state", type=click.Choice([each.value for each in State]), help="What became."
+    "--state", type=click.Choice([each.value for each in State]), help="What became of it."
 )
 _OPTIONS = (
     click.option(
@@ -72,7 +72,10 @@ _OPTIONS = (
     click.option("--domain", metavar="D", help="From or for this domain."),
     click.option("--rule", metavar="ID", help="One of the rules that decided."),
     click.option(
-        "--class", "class_", type=click.Choice([each.value for each in Class]), help="Why."
+        "--class",
+        "class_",
+        type=click.Choice([each.value for each in Class]),
+        help="Why it is held.",
     ),
     click.option("--score", type=float, metavar="N", help="The scorer said at least so much."),
     click.option("--text", metavar="TEXT", help="In subject, sender, recipients or reason."),

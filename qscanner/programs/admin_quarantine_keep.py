@@ -32,6 +32,7 @@ from qscanner.programs.admin_quarantine_store import (
     found,
     here,
     opened,
+    tell,
     utc,
 )
 from qscanner.store.words import SHORT, Audited, Filter
@@ -65,13 +66,18 @@ def expire(*, is_json: bool) -> None:
 @click.argument("id_", metavar="[ID]", required=False, shell_complete=complete_id)
 def audit(*, id_: str | None, is_json: bool) -> None:
     """Print who did what, when and why, with a message or with all."""
+    is_empty = True
     with opened() as store:
         held = found(store, [id_])[0] if id_ is not None else None
         for each in store.audit(held):
+            is_empty = False
             if is_json:
                 echo_json(audited_as_json(each))
             else:
-                click.echo(for_terminal(audited_line(each)))
+                when, _, rest = audited_line(each).partition("  ")
+                tell(when, rest)
+    if is_empty and not is_json:
+        click.echo(f"nothing was done with {held.id} yet" if held else "nothing was done yet")
 
 
 def audited_as_json(each: Audited) -> dict[str, Any]:

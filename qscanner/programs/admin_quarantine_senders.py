@@ -6,6 +6,7 @@ Careful    anybody can write any sender: what an allowance opens is policy's to 
 """
 
 import datetime
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from qscanner.programs.admin_quarantine_store import (
     found,
     here,
     opened,
+    tell,
     utc,
     why_option,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
 DAYS = 365  # an entry that nobody remembers is not for ever
 _DAY_S = 86400.0
 _ALL = "all"
+_ID = re.compile("[0-9a-f-]+", re.IGNORECASE)  # of a held message, or of its scan
 _MAX_CHARS = 320
 
 
@@ -117,11 +120,19 @@ def _list(  # noqa: PLR0913 - what the command line says
         to: tuple[str, ...] = (recipient or _ALL,)
         who = _address(sender)
         if "@" not in who:
+            if not _ID.fullmatch(sender):
+                raise click.UsageError(_refusal(sender))
             (held,) = found(store, [sender])
             who = sender_of(held)
             to = (recipient,) if recipient else recipients_of(held)
         for each in to:
             write(store, is_allowed=is_allowed, sender=who, to=each, until=end, why=why)
+
+
+def _refusal(text: str) -> str:
+    if text in ("", "<>"):
+        return "the null sender is neither allowed nor blocked: bounces are no mail of a domain"
+    return for_terminal(f'"{text}" is no address, no "@domain", and no id of a held message')
 
 
 def _address(text: str) -> str:
@@ -186,7 +197,7 @@ def senders(*, is_json: bool) -> None:
         if is_json:
             echo_json(_as_json(each))
         else:
-            click.echo(for_terminal(_line(each)))
+            tell(each.id, _line(each))
     if not entries and not is_json:
         click.echo("nobody is allowed or blocked")
 
@@ -206,7 +217,7 @@ def _is_over(each: Entry) -> bool:
 def _line(each: Entry) -> str:
     over = "  (over)" if _is_over(each) else ""
     why = f"  {each.why}" if each.why else ""
-    return f"{each.id}  {each.told}{over}  by {each.by.partition(' ')[0]}, {at(each.at)}{why}"
+    return f"{each.told}{over}  by {each.by.partition(' ')[0]}, {at(each.at)}{why}"
 
 
 @click.command("unlist")

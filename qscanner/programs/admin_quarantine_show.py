@@ -29,7 +29,15 @@ from qscanner.programs.admin_options import (
     settings,
 )
 from qscanner.programs.admin_quarantine_list import as_json
-from qscanner.programs.admin_quarantine_store import at, complain, found, id_argument, opened
+from qscanner.programs.admin_quarantine_store import (
+    MAX_TO,
+    at,
+    complain,
+    found,
+    id_argument,
+    opened,
+    rest_said,
+)
 from qscanner.programs.admin_rows import folded, row
 from qscanner.programs.admin_screen import Screen
 from qscanner.report import Mail
@@ -53,7 +61,9 @@ _PORTION = 300  # characters: Screen.safe() cuts at 400
 @config_option
 @json_option
 @click.option("--raw", "is_raw", is_flag=True, help="Write the octets, into a file or a pipe.")
-@click.option("--lines", metavar="N", default=_LINES, show_default=True, help="Of its text.")
+@click.option(
+    "--lines", metavar="N", default=_LINES, show_default=True, help="So many lines of its text."
+)
 @id_argument
 @click.pass_context
 def show(context: click.Context, /, id_: str, *, is_json: bool, is_raw: bool, lines: int) -> None:
@@ -139,10 +149,12 @@ def _known(held: Held, record: "Record") -> Iterator[tuple[str, str]]:
     yield "rules", ", ".join(held.rules)
     yield "release", f"may be done by: {held.release}"
     yield "from", f"<{held.sender}>"
-    for one in held.recipients:
+    for one in held.recipients[:MAX_TO]:
         name = "nobody" if one.place == WHOLE else one.address
         by = f" by {one.claim.name} ({one.claim.via})" if one.claim else ""
         yield "to", f"{name}  {one.state.value} since {at(one.at)}{by}"
+    if more := rest_said(held):
+        yield "to", more
     client = record.get("client") or {}
     told = [str(client.get(key) or "") for key in ("ip", "host", "auth_user")]
     yield "client", " ".join(filter(None, told))

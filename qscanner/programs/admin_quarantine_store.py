@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from click.shell_completion import CompletionItem
 from qscanner.codec import units
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import QScannerError, Unusable
-from qscanner.programs.admin_options import Exit, counted, refused, settings
+from qscanner.programs.admin_options import Exit, counted, folded, refused, settings
 from qscanner.settings import Settings
 from qscanner.store.words import (
     WHOLE,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store, rich for who
 
     from qscanner.store.store import Store
 
+MAX_TO = 20  # recipients that are told one by one
 _OFFERED = 20  # ids, where nothing is typed yet
 
 
@@ -139,6 +141,15 @@ def _telling(held: Held, others: Sequence[Held]) -> str:
     return held.digest[:size]
 
 
+def tell(head: str, rest: str) -> None:
+    """Print one thing: one line in a pipe; on a terminal `rest` is folded beside its head.
+
+    Strangers' words may be in both.
+    """
+    begin = f"{for_terminal(head)}  "
+    click.echo(begin + folded(for_terminal(rest), indent=len(begin)))
+
+
 def complain(text: str) -> None:
     """Tell on standard error what went wrong; strangers' words may be in it."""
     click.echo(for_terminal(text), err=True)
@@ -168,6 +179,13 @@ def all_chosen(
     except LookupError as error:
         complain(str(error.args[0]))
         raise click.exceptions.Exit(Exit.WRONG) from error
+
+
+def rest_said(held: Held) -> str:
+    """Give how many recipients there are beyond those that are told, and in which states."""
+    states = Counter(one.state.value for one in held.recipients[MAX_TO:])
+    told = ", ".join(f"{number} {state}" for state, number in states.items())
+    return f"and {states.total()} more: {told} (--json has all)" if states else ""
 
 
 def confirmed(number: int, doing: str, *, is_yes: bool) -> None:
@@ -218,10 +236,10 @@ def moment(_: click.Context, option: click.Parameter, value: str | None) -> floa
     now = datetime.datetime.now(tz=datetime.UTC)
     with contextlib.suppress(ValueError):
         return now.timestamp() - units.seconds(re.sub(r"(?<=[0-9]) ?m$", " min", value))
-    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", value):
-        value = f"{now.astimezone():%Y-%m-%d} {value:0>5}"
+    is_today = re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", value)
+    told = f"{now.astimezone():%Y-%m-%d} {value:0>5}" if is_today else value
     try:
-        return datetime.datetime.fromisoformat(value).astimezone().timestamp()
+        return datetime.datetime.fromisoformat(told).astimezone().timestamp()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             for_terminal(

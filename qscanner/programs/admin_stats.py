@@ -42,7 +42,11 @@ Pairs = Sequence[tuple[str, int]]
     callback=moment,
     help='From then on: "7d" ago, "2026-11-23 14:00".',
 )
-@click.option("--by", type=click.Choice(["hour", "day"]), help="Of the curve; else as it fits.")
+@click.option(
+    "--by",
+    type=click.Choice(["hour", "day"]),
+    help="What a sign of the curve stands for; else as it fits.",
+)
 def stats(*, is_json: bool, since: float, by: str | None) -> None:
     """Count what came: verdicts over time, rules, viruses, senders; and what is held now."""
     now = time.time()

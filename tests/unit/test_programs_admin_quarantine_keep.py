@@ -88,6 +88,15 @@ def test_audit(desk: Desk) -> None:
     }
 
 
+def test_an_empty_audit(desk: Desk) -> None:
+    """It says that there is nothing; to programs it says nothing."""
+    assert desk.run("quarantine", "audit").output == "nothing was done yet\n"
+    kept(desk, Hold())
+    id_ = Hold().digest[:12]
+    assert desk.run("quarantine", "audit", id_).output == f"nothing was done with {id_} yet\n"
+    assert desk.run("quarantine", "audit", "--json").output == ""
+
+
 def test_verify(desk: Desk) -> None:
     """All well is 0; damage is told by id and ends with 1."""
     hold = Hold()

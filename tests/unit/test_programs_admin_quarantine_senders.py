@@ -109,6 +109,23 @@ def test_what_is_refused(words: tuple[str, ...], post: Post) -> None:
     assert entries(post) == []
 
 
+@pytest.mark.parametrize(
+    ("sender", "said"),
+    [
+        ("ann", '"ann" is no address, no "@domain", and no id of a held message'),
+        ("all", '"all" is no address, no "@domain", and no id of a held message'),
+        ("<>", "bounces are no mail of a domain"),
+        ("abcd", 'no held message has an id that begins with "abcd"'),
+    ],
+    ids=["a name", "all", "bounces", "an id"],
+)
+def test_what_is_no_sender(sender: str, said: str, post: Post) -> None:
+    """It is told what was expected there."""
+    code, told = post.run("block", sender)
+    assert code == 2
+    assert said in told
+
+
 def test_a_bounce_has_no_sender(post: Post) -> None:
     """The null sender is everybody's."""
     (id_,) = post.kept(replace(Hold(), sender=b""))

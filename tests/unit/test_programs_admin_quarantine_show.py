@@ -67,6 +67,20 @@ def test_all_that_a_review_asks(desk: Desk) -> None:
     assert text.splitlines()[-1] == "| ..."
 
 
+def test_many_recipients(desk: Desk) -> None:
+    """Some are told one by one, of the others how many there are, and how it stands."""
+    hold = Hold(to=tuple(b"u%02d@example.com" % number for number in range(41)))
+    hold.keep(Quarantine(dir=str(desk.folder / "quarantine")))
+    id_ = hold.digest[:12]
+    desk.run("quarantine", "delete", id_, "--recipient", "u40@example.com")
+    text = desk.run("quarantine", "show", id_).output
+    assert "  to        u19@example.com  held since " in text
+    assert "u20@" not in text
+    assert "  to        and 21 more: 20 held, 1 deleted (--json has all)\n" in text
+    text = desk.run("log", id_).output
+    assert "  held      and 21 more: 20 held, 1 deleted (--json has all)\n" in text
+
+
 def test_how_much_of_the_text(desk: Desk) -> None:
     """As many lines as are asked for; none is none."""
 

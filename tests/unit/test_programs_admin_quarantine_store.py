@@ -12,7 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from qscanner.programs.admin import command
-from qscanner.programs.admin_quarantine_store import Bar, moment, short_at
+from qscanner.programs.admin_quarantine_store import Bar, moment, short_at, tell
 from qscanner.settings import Quarantine
 from tests.fakes.desk import Desk
 from tests.fakes.holds import Hold, several
@@ -124,6 +124,12 @@ def test_no_time(text: str) -> None:
     assert "\x1b" not in str(caught.value)
 
 
+def test_what_was_typed_is_told() -> None:
+    """Not what was made of it."""
+    with pytest.raises(click.BadParameter, match=r'^"99:00" is no time'):
+        told("99:00")
+
+
 def told(text: str) -> float | None:
     option = click.Option(["--since"])
     return moment(click.Context(click.Command("x")), option, text)
@@ -157,6 +163,22 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Say so."""
         return True
+
+
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["terminal", "pipe"])
+def test_one_thing_is_one_line_in_a_pipe(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal it is folded beside its head, and not in the middle of a word."""
+    out = Terminal() if is_terminal else io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setenv("COLUMNS", "50")
+    tell("7ccd18d7", "allowed ann@example.org for joe@example.com until 2027-11-28  \x1b[2J")
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("7ccd18d7  allowed ann@example.org for")
+    assert "\\x1b[2J" in lines[-1]
+    assert len(lines) == (3 if is_terminal else 1)
+    assert all(line.startswith(f"{'':10}") for line in lines[1:])
 
 
 @pytest.mark.parametrize("is_seen", [True, False], ids=["terminal", "pipe"])
