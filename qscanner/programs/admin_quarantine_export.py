@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from qscanner.codec.text import for_terminal
-from qscanner.programs.admin_options import Exit, config_option, counted
+from qscanner.programs.admin_options import Exit, config_option, counted, folded
 from qscanner.programs.admin_quarantine_filter import Asked, filter_options, ids_or_filter, meant
 from qscanner.programs.admin_quarantine_keep import audited_as_json
 from qscanner.programs.admin_quarantine_store import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
 _PIECE = 1 << 20
 _MODE = 0o600
 _AUDIT = "audit.jsonl"
+_FILES = 2  # of a message: octets and record
 _STDOUT = "-"
 _CAREFUL = "they may be malware: look, do not open"
 
@@ -96,7 +97,7 @@ def export_all(store: "Store", wanted: Sequence[Held], to: str, *, is_forced: bo
 
     Raises UsageError where something stands there by now, DiskFull and Later.
     """
-    missing: list[str] = []
+    missing: list[list[str]] = []  # for each message
 
     def write(fd: int) -> None:
         os.fchmod(fd, _MODE)
@@ -111,22 +112,24 @@ def export_all(store: "Store", wanted: Sequence[Held], to: str, *, is_forced: bo
         folder, name = os.path.split(os.path.abspath(to))
         write_durably(folder, name, write)
     for each in missing:
-        complain(f"not exported: {each}")
+        for text in dict.fromkeys(each):  # octets and record may be gone for the same reason
+            complain(f"not exported: {text}")
     where = "" if to == _STDOUT else f" into {to}"
-    told = f"{counted(len(wanted), 'message')} exported{where}; {_CAREFUL}"
-    click.echo(for_terminal(told), err=to == _STDOUT)
-    return Exit.FOUND if missing else Exit.FINE
+    number = sum(len(each) < _FILES for each in missing)
+    told = f"{counted(number, 'message')} exported{where}; {_CAREFUL}"
+    click.echo(folded(for_terminal(told), indent=0), err=to == _STDOUT)
+    return Exit.FOUND if any(missing) else Exit.FINE
 
 
-def _zipped(store: "Store", wanted: Sequence[Held], out: IO[bytes]) -> list[str]:
-    """Write the zip; give what is missing in it, in words."""
-    missing: list[str] = []
+def _zipped(store: "Store", wanted: Sequence[Held], out: IO[bytes]) -> list[list[str]]:
+    """Write the zip; give what of each message is missing in it, in words."""
+    missing: list[list[str]] = []
     with (
         Bar("exporting") as bar,
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
     ):
         for done, held in enumerate(wanted, 1):
-            missing += _one(store, held, target)
+            missing.append(list(_one(store, held, target)))
             if len(wanted) > 1:
                 bar(done, len(wanted))
         with target.open(_entry(_AUDIT, time.time()), "w") as entry:

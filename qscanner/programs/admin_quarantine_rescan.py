@@ -2,8 +2,8 @@
 
 Called by  programs.admin_quarantine: after a bad signature, or a rule that held too much.
 Ends       0 where nothing would be otherwise, or all that could go was released; 1 where something
-           would be, or was left; 2 for what was asked wrongly, or rules with mistakes; 3 where
-           scanners, or the queue program, are down.
+           would be, or was left, or is gone; 2 for what was asked wrongly, or rules with mistakes;
+           3 where scanners, or the queue program, are down.
 Careful    only copies go that today's rules accept for that very recipient.
 """
 
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qscanner.bench import Bench
-from qscanner.codec.text import for_terminal
 from qscanner.model import Action, Verdict
 from qscanner.outcomes import QScannerError, Unusable
 from qscanner.programs.admin_options import (
@@ -42,16 +41,19 @@ from qscanner.programs.admin_quarantine_store import (
     here,
     opened,
     short_at,
+    tell,
     why_option,
     yes_option,
 )
 from qscanner.programs.admin_quarantine_today import judged
+from qscanner.programs.admin_screen import Screen
 from qscanner.settings import Settings
 from qscanner.store.words import Held, Recipient, State, StoreError
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
     from qscanner.store.store import Store
 
+_MAX_CELLS = 60  # of a sender, or a subject
 _WORDS = {
     Action.ACCEPT: "would be accepted now",
     Action.QUARANTINE: "would be held again",
@@ -63,11 +65,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """One message and what it would be today; `free` are the copies that would be accepted."""
+    """One message and what it would be today; `free` are the copies that would be accepted.
+
+    `is_gone`: its octets are missing, which no scanner that comes back would change.
+    """
 
     held: Held
     verdict: Verdict | None
     trouble: str = ""
+    is_gone: bool = False
     free: tuple[Recipient, ...] = ()
 
     @property
@@ -109,11 +115,12 @@ def rescan(  # noqa: PLR0913 - what the command line says
         raise refused(error) from error
     with opened(chosen) as store:
         looks = _looked(store, meant(store, ids, asked), bench)
+        screen = Screen.here()
         for each in looks:
             if is_json:
                 echo_json(_as_json(each))
             else:
-                click.echo(for_terminal(_line(each)))
+                tell(each.held.id, _line(each, screen))
         if not is_json:
             click.echo(_sum(looks))
         if is_release:
@@ -135,7 +142,8 @@ def _look(store: "Store", held: Held, these: tuple[Recipient, ...] | None, bench
     try:
         verdict = judged(store, held, bench)
     except (StoreError, QScannerError) as error:
-        return _Look(held=held, verdict=None, trouble=str(error))
+        is_gone = isinstance(error, StoreError)
+        return _Look(held=held, verdict=None, trouble=str(error), is_gone=is_gone)
     mine = [one for one in these or held.recipients if one.state is State.HELD]
     free = tuple(one for one in mine if _now(one, verdict) is Action.ACCEPT)
     return _Look(held=held, verdict=verdict, free=free)
@@ -159,14 +167,13 @@ def _mildest(held: Held, verdict: Verdict) -> Action:
     return min(actions, key=lambda each: each.severity)
 
 
-def _line(each: _Look) -> str:
+def _line(each: _Look, screen: Screen) -> str:
     now = ", ".join(each.verdict.rules) if each.verdict else each.trouble
     pieces = (
-        each.held.id,
         short_at(each.held.since),
         f"{', '.join(each.held.rules)}: {_WORDS[each.action]}{f' ({now})' if now else ''}",
-        each.held.sender or "<>",
-        each.held.subject,
+        screen.fitted(screen.safe(each.held.sender or "<>"), _MAX_CELLS),
+        screen.fitted(screen.safe(each.held.subject), _MAX_CELLS),
     )
     return "  ".join(piece for piece in pieces if piece)
 
@@ -196,10 +203,10 @@ def _sum(looks: list[_Look]) -> str:
 
 
 def _end(looks: list[_Look]) -> Exit:
-    actions = {each.action for each in looks}
-    if Action.DEFER in actions:
+    if any(each.action is Action.DEFER and not each.is_gone for each in looks):
         return Exit.DOWN
-    return Exit.FINE if actions <= {Action.QUARANTINE} else Exit.FOUND
+    is_same = all(each.action is Action.QUARANTINE for each in looks)
+    return Exit.FINE if is_same else Exit.FOUND
 
 
 def _release(store: "Store", looks: list[_Look], wish: Wish, chosen: Settings) -> Exit:

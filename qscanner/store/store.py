@@ -133,14 +133,16 @@ class Store:
 
     def message(self, held: Held) -> Message:
         """Give the octets of a message, to be closed by the caller. Raises OctetsGone."""
-        return self._home.message(held.digest)
+        try:
+            return self._home.message(held.digest)
+        except OctetsGone as error:
+            raise OctetsGone.of(held, str(error)) from error
 
     def record(self, held: Held) -> Record:
         """Give all that was written down when it was kept. Raises OctetsGone."""
-        found = self._home.record_of(held.digest)
-        if found is None:
-            raise OctetsGone(f"the record of {held.id} is missing or damaged")
-        return found
+        if found := self._home.record_of(held.digest):
+            return found
+        raise OctetsGone.of(held, f"the record of {held.id} is missing or damaged")
 
     def envelope(self, held: Held, recipients: Iterable[Recipient]) -> bytes:
         """Give the envelope for some of its recipients, as qmail-queue(8) reads it.
@@ -366,7 +368,8 @@ def _movable(
         if (one.state in FROM[to] if chosen is None else one.place in chosen)
     )
     if not these:
-        raise NotSo(f"{held.id}: nobody's copy is {_or(FROM[to])}", held)
+        is_now = " and ".join(dict.fromkeys(one.state.value for one in held.recipients))
+        raise NotSo(f"{held.id}: it is {is_now}, not {_or(FROM[to])}", held)
     for one in these:
         name = one.address or "all"
         if one.state not in FROM[to]:

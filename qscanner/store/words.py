@@ -322,3 +322,9 @@ class NotSo(StoreError):
 
 class OctetsGone(StoreError):
     """The octets of the message were removed, or are damaged."""
+
+    @classmethod
+    def of(cls, held: Held, why: str) -> "OctetsGone":
+        """Give what to say of this message: once nobody needs its octets, nothing is wrong."""
+        is_needed = bool(held.of(*OPEN))
+        return cls(why if is_needed else f"{held.id} is {held.state.value}: its octets are gone")

@@ -166,6 +166,20 @@ def test_something_is_gone(ending: str, desk: Desk, target: Path) -> None:
     assert len(names) == 4
 
 
+def test_what_was_deleted(desk: Desk, target: Path) -> None:
+    """It is told once, and not counted; what was done with it is in the zip."""
+    ids = kept(desk, *several(2))
+    desk.run("quarantine", "delete", ids[0])
+    code, told = export(desk, "--yes", *ids, "--to", str(target))
+    assert code == 1
+    assert told == (
+        f"not exported: {ids[0]} is deleted: its octets are gone\n"
+        f"1 message exported into {target}; {CAREFUL}"
+    )
+    with zipfile.ZipFile(target) as made:
+        assert len(made.namelist()) == 3
+
+
 def test_to_a_pipe(desk: Desk) -> None:
     """The zip alone is on standard output; what is told is not."""
     (id_,) = kept(desk, HOLD)

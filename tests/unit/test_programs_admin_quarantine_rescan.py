@@ -125,6 +125,23 @@ def test_damage_is_told(post: Post) -> None:
     assert found == {ids[0]: "defer", ids[1]: "accept"}
 
 
+def test_what_is_gone_is_no_scanner_that_is_down(post: Post) -> None:
+    """Of a deleted message it says so, and ends with 1: nothing that comes back would help."""
+    (id_,) = post.kept(Hold())
+    post.run("delete", id_)
+    code, told = post.run("rescan", id_)
+    assert code == 1
+    assert f"cannot be judged now ({id_} is deleted: its octets are gone)" in told
+
+
+def test_long_words_are_cut(post: Post) -> None:
+    """A sender and a subject that fill a screen leave room for the others."""
+    post.kept(Hold(sender=b"a" * 300 + b"@x.example"))
+    told = post.run("rescan", "--since", "2026-01-01")[1]
+    assert "@x.example" in told
+    assert max(map(len, told.splitlines())) < 200
+
+
 def test_rules_with_mistakes(post: Post) -> None:
     """They end it with 2, before anything is looked at."""
     post.kept(Hold())
