@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qscanner.learning import Learner
-from qscanner.programs.admin_options import Exit, config_option, counted, settings
+from qscanner.programs.admin_options import Exit, config_option, counted, folded, settings
 from qscanner.programs.admin_quarantine_filter import Asked, filter_options
 from qscanner.programs.admin_quarantine_learn import learn_one
 from qscanner.programs.admin_quarantine_release import (
@@ -29,6 +29,7 @@ from qscanner.programs.admin_quarantine_senders import ends_at, recipients_of, s
 from qscanner.programs.admin_quarantine_show import drawn, facts_of
 from qscanner.programs.admin_quarantine_store import complain, here, opened
 from qscanner.programs.admin_quarantine_today import looked_at
+from qscanner.programs.admin_screen import Screen
 from qscanner.settings import Settings
 from qscanner.store.words import Held, OctetsGone, State, Who
 
@@ -47,7 +48,8 @@ _KEYS = {
     "q": "quit",
 }
 _NEXT = (" ", "\r", "\n")  # as n
-_PROMPT = "  ".join(f"[{key}]{word[1:]}" for key, word in _KEYS.items())
+_HELP = "?"
+_PROMPT = "  ".join((*(f"[{key}]{word[1:]}" for key, word in _KEYS.items()), f"[{_HELP}]"))
 _DONE = {
     "r": "released",
     "d": "deleted",
@@ -58,6 +60,16 @@ _DONE = {
     "n": "left",
 }
 _WHY = "review"
+_MEANINGS = {
+    "r": "release it; where today's scanners warn, it asks",
+    "d": "delete it",
+    "a": "allow its sender for those whose copies it holds, for a year, and release it",
+    "b": "block its sender for them, and delete it",
+    "s": "have the scorer learn it as spam, and delete it",
+    "h": "release it, and have the scorer learn it as ham",
+    "n": "leave it, and go on; so does the space bar",
+    "q": "end",
+}
 
 
 @dataclass(kw_only=True)
@@ -137,7 +149,7 @@ def review(context: click.Context, /, asked: Asked) -> None:
 
     r releases it, d deletes it. a allows its sender, and releases it; b blocks its sender, and
     deletes it. s has the scorer learn it as spam, and deletes it; h as ham, and releases it. n, or
-    the space bar, leaves it; q ends.
+    the space bar, leaves it; q ends; ? says all this.
     """
     wanted, chosen = asked.filter(state=State.HELD, is_oldest_first=True), settings()
     with opened(chosen) as store:
@@ -148,8 +160,10 @@ def review(context: click.Context, /, asked: Asked) -> None:
             _show(desk, held, f"{number} of {total}")
             if not _reviewed(desk, held):
                 break
-    if desk.done:
-        click.echo(", ".join(f"{count} {word}" for word, count in desk.done.items()))
+        if total:
+            told = ", ".join(f"{count} {word}" for word, count in desk.done.items())
+            left = store.count(wanted)
+            click.echo(f"{told or 'nothing done'}; {left or 'none'} of them still held")
     context.exit(desk.end)
 
 
@@ -162,12 +176,21 @@ def _reviewed(desk: _Desk, held: Held) -> bool:
 
 
 def _show(desk: _Desk, held: Held, place: str) -> None:
-    click.echo(f"\n{place}")
+    screen = Screen.here()
+    line = ("─" if screen.is_unicode else "-") * (screen.width - len(place) - 1)
+    click.echo(f"\n{click.style(place, bold=True)} {click.style(line, dim=True)}")
     try:
         facts = facts_of(desk.store, held, desk.chosen)
         click.echo("\n".join(drawn(held, desk.store.record(held), facts, _LINES)))
     except OctetsGone as error:
         complain(str(error))
+
+
+def _help() -> None:
+    click.echo(_HELP)
+    for key, meaning in _MEANINGS.items():
+        click.echo(f"  {key}  {folded(meaning, indent=5)}")
+    click.echo(f"\n{_PROMPT} ", nl=False)
 
 
 def _key() -> str:
@@ -176,6 +199,8 @@ def _key() -> str:
     try:
         key = click.getchar()
         while key and key not in _KEYS and key not in _NEXT:
+            if key == _HELP:
+                _help()
             key = click.getchar()
     except OSError as error:
         raise click.UsageError("a review needs a terminal") from error

@@ -52,7 +52,7 @@ def test_a_key_each(post: Post) -> None:
     assert code == 0
     assert "4 messages held" in told
     assert "3 of 4" in told
-    assert told.endswith("quit\n1 released, 1 deleted, 1 left\n")
+    assert told.endswith("quit\n1 released, 1 deleted, 1 left; 2 of them still held\n")
     assert states(post) == ["released", "deleted", "held", "held"]
     (one,) = post.queued
     assert one.message == b"Subject: 0\n\nbody\n"
@@ -124,6 +124,16 @@ def test_only_some(post: Post) -> None:
     assert review(post, b"d", "--class", "virus") == (0, "0 messages held\n")
     assert review(post, b"d", "--text", "joe@")[0] == 0
     assert states(post) == ["deleted", "held"]
+
+
+def test_what_keys_mean(post: Post) -> None:
+    """A question mark says it of each, and decides nothing."""
+    post.kept(Hold())
+    told = review(post, b"?q")[1]
+    assert "  d  delete it\n" in told
+    assert "  r  release it; where today's scanners warn, it asks\n" in told
+    assert told.endswith("quit\nnothing done; 1 of them still held\n")
+    assert states(post) == ["held"]
 
 
 def test_the_end_of_the_keys(post: Post) -> None:
