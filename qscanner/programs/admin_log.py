@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qscanner.model import Action
-from qscanner.programs.admin_log_story import Story, as_json, known_to, story_lines, word
+from qscanner.programs.admin_log_story import (
+    MIN_CHARS,
+    Story,
+    as_json,
+    known_to,
+    story_lines,
+    word,
+)
 from qscanner.programs.admin_options import (
     Exit,
     config_option,
     counted,
     echo_json,
+    folded,
     json_option,
     settings,
 )
@@ -51,7 +59,7 @@ _LOGS = "/var/log/qmail/smtpd"
 )
 @click.option("--until", metavar="TIME", callback=moment, help="Came before.")
 @click.option(
-    "--verdict", type=click.Choice([each.value for each in Action]), help="Of the message."
+    "--verdict", type=click.Choice([each.value for each in Action]), help="What became of it."
 )
 @click.option("--rule", metavar="ID", help="One of the rules that decided.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many; 0: all.")
@@ -79,35 +87,42 @@ def log(
         store.history.take()
         if what is None:
             most = (None if is_json else _SHOWN) if limit is None else limit or None
-            _list(store, Sought(**asked), most, is_json=is_json)
+            if not _list(store, Sought(**asked), most, is_json=is_json):
+                click.echo(_none(chosen, is_filtered=is_filtered))
             return
         stories = known_to(store, what)
         if not stories:
             for line in _nothing(what, chosen):
-                click.echo(line, err=True)
+                click.echo(folded(line, indent=2), err=True)
             context.exit(Exit.FOUND)
         _tell(stories, is_json=is_json)
 
 
-def _list(store: "Store", sought: Sought, most: int | None, *, is_json: bool) -> None:
+def _list(store: "Store", sought: Sought, most: int | None, *, is_json: bool) -> bool:
+    """Print those that are sought; say whether that was something, or is for programs."""
     found = store.history.search(sought)
     if is_json:
         for each in itertools.islice(found, most):
             echo_json(as_json(each))
-        return
+        return True
     shown = list(itertools.islice(found, None if most is None else most + 1))
-    if not shown:
-        click.echo("nothing came that is so")
-        return
     for line in _table(shown[:most], Screen.here()):
         click.echo(line)
     if most is not None and len(shown) > most:
         click.echo(f"{counted(most, 'message')}, and there are more: --limit 0 shows all")
+    return bool(shown)
+
+
+def _none(chosen: Settings, *, is_filtered: bool) -> str:
+    """Give why nothing is listed."""
+    if not chosen.history.keep:
+        return "facts of messages are not kept: [history] keep is 0"
+    return "nothing came that is so" if is_filtered else "nothing came yet"
 
 
 def _table(shown: Sequence[Passed], screen: Screen) -> Iterator[str]:
     """Give the table: one line a message where the screen is wide enough, else two."""
-    ids = max(len(screen.safe(each.scan_id)) for each in shown)
+    ids = max((len(screen.safe(each.scan_id)) for each in shown), default=0)
     for each in shown:
         id_ = padded(click.style(screen.safe(each.scan_id), bold=True), ids)
         head = f"{id_}  {short_at(each.at):11}  {padded(word(each, screen), _VERDICT_CELLS)}"
@@ -143,6 +158,8 @@ def _nothing(what: str, chosen: Settings) -> Iterator[str]:
         yield f"  facts of messages are kept for {_days(chosen.history.keep)} ([history] keep)"
     else:
         yield "  facts of messages are not kept: [history] keep is 0"
+    if re.fullmatch(f"[0-9a-f]{{1,{MIN_CHARS - 1}}}", what):
+        yield f"  of a digest it takes {MIN_CHARS} digits at least, of a qp all"
     word = shlex.quote(re.sub(r"^<(.*)>$", r"\1", what.strip()))
     yield f"  the log may be older: grep -rF {screen.safe(word)} {_LOGS} (qscanner help log)"
     yield "  of a message that got no verdict (broken off, a crash) there is a plain line at most"

@@ -155,6 +155,21 @@ def test_filters(desk: Desk, words: tuple[str, ...], want: list[int]) -> None:
     assert want or output == "nothing came that is so\n"
 
 
+def test_nothing_came(desk: Desk) -> None:
+    """Without a filter it says so; where no facts are kept, that they are not."""
+    assert desk.run("log").output == "nothing came yet\n"
+    desk.file.write_text(desk.file.read_text() + '[history]\nkeep = "0 s"\n')
+    assert desk.run("log").output == "facts of messages are not kept: [history] keep is 0\n"
+
+
+@pytest.mark.parametrize(("what", "is_told"), [("abababa", True), ("ab" * 4, False), ("x", False)])
+def test_too_few_digits(what: str, is_told: bool, desk: Desk) -> None:
+    """A beginning that is too short to be one is told of."""
+    done = desk.run("log", what)
+    assert done.exit_code == 1
+    assert ("of a digest it takes 8 digits at least, of a qp all" in done.output) == is_told
+
+
 def test_several(desk: Desk) -> None:
     """A qp that came again: all of them, and how to see one."""
     for number in range(2):
