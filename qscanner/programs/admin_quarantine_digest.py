@@ -30,6 +30,7 @@ from qscanner.settings import Settings
 if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
     from qscanner.store.digests import Digests, Fresh
 
+_TOO_FRESH = "  what was held within the last minute is not counted yet"
 _ADMIN = ""  # in the place of an address: store.digests.ADMIN
 
 
@@ -105,6 +106,8 @@ def _tell(found: "Sequence[Fresh]", chosen: Settings, *, is_json: bool) -> None:
     when = "never: [digest] at is empty" if due is None else f"due {at(due)}"
     said = counted(len(found), "letter") if found else "nothing is new"
     click.echo(f"{said}; the next digests are {when}")
+    if not found:
+        click.echo(_TOO_FRESH)
 
 
 def _lines(found: "Sequence[Fresh]", chosen: Settings) -> Iterator[str]:
@@ -126,6 +129,7 @@ def _show(
     letter = digests.letter(address, until)
     if letter is None:
         complain(f"nothing is new for {address or 'the admin'}")
+        complain(_TOO_FRESH)
         return
     host = chosen.queue.host or own_name()
     written = letters.write(letter, chosen.notices, host=host)
@@ -145,4 +149,4 @@ def _send(digests: "Digests", until: float, *, is_yes: bool, is_json: bool) -> N
     elif put:
         click.echo(f"{counted(put, 'letter')} in the outbox: qscannerd sends them")
     else:
-        click.echo("nothing is new")
+        click.echo(f"nothing is new\n{_TOO_FRESH}")
