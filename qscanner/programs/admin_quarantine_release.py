@@ -8,6 +8,7 @@ Careful    what goes out are the octets as they came, in the envelope as it came
            added, no rule is asked. Scanners are, before: what got worse goes out only on a yes.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,7 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
     from qscanner.store.store import Store
 
 _QUEUE_S = 60.0
+_PASSED_ON = ("QSCANNER_MAILDIR",)  # without it qscanner-maildir takes nothing
 _NOBODY = "nobody"
 _MAX_NAMED = 3
 _Chosen = tuple[Recipient, ...] | None
@@ -124,7 +126,8 @@ def told_of(wanted: Chosen, worse: dict[str, str]) -> None:
 
 def send_with(program: str, message: Message, envelope: bytes) -> None:
     """Give a message to the queue program. Raises NotQueued."""
-    inject(program, message.fd, envelope, within_s=_QUEUE_S)
+    known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    inject(program, message.fd, envelope, within_s=_QUEUE_S, environment=known)
 
 
 def release_one(  # noqa: PLR0913 - one step of release()
