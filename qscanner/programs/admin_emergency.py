@@ -14,10 +14,11 @@ from qscanner import emergency
 from qscanner.codec import units
 from qscanner.codec.text import for_terminal
 from qscanner.outcomes import Unusable
+from qscanner.programs.admin_lazy import Lazy
 from qscanner.programs.admin_options import Exit, config_option, refused, settings
 
 
-@click.group("emergency", invoke_without_command=True)
+@click.group("emergency", cls=Lazy, lazy={}, invoke_without_command=True)
 @config_option
 @click.pass_context
 def command(context: click.Context) -> None:

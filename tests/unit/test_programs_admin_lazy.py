@@ -5,6 +5,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from qscanner.programs.admin import command
 
@@ -25,6 +26,19 @@ def test_all_that_is_named_is_there() -> None:
         assert found is not None
         assert found.name == name
     assert command.get_command(context, "nonsense") is None
+
+
+@pytest.mark.parametrize("words", [(), ("quarantine",), ("policy",), ("emergency",)])
+def test_the_help_says_whole_sentences(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each command, in 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    told = CliRunner().invoke(command, [*words, "--help"]).output.partition("Commands:")[2]
+    lines = told.strip("\n").splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.endswith("...")]
 
 
 @pytest.mark.parametrize("heavy", ["sqlalchemy", "qscanner.importers", "rich.markdown", "alembic"])
