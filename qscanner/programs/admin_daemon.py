@@ -11,7 +11,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from qscanner import __version__, descriptors, emergency, fingerprint
+from qscanner import __version__, descriptors, emergency, fingerprint, visit
 from qscanner.codec import status
 from qscanner.codec.status import State
 from qscanner.outcomes import QScannerError
@@ -91,6 +91,7 @@ def look(settings: Settings) -> list[Item]:
     except Away as away:
         return [_away(away, settings), *items]
     state = heard.state
+    items += _socket(settings.daemon.socket)
     if is_of(heard) and admin_privileges.are_withheld(settings.queue.program, state.pid):
         text = f"qscannerd runs under NO_NEW_PRIVS: {settings.queue.program} is set-uid, and would"
         text = f"{text} queue none of its letters"
@@ -101,6 +102,16 @@ def look(settings: Settings) -> list[Item]:
         f"{counted(state.busy, 'worker')} busy, {state.idle} idle, {state.waiting} waiting"
     )
     return [_running(state, text), _loaded(state, settings), *items]
+
+
+def _socket(path: str) -> list[Item]:
+    """Give a warning where qscanner-queue, which reads no settings, would look elsewhere."""
+    if os.fsencode(path) == (os.environb.get(b"QSCANNER_SOCKET") or visit.SOCKET):
+        return []
+    text = f"[daemon] socket is {path}: qscanner-queue looks for qscannerd where"
+    text = f"{text} $QSCANNER_SOCKET says, else at {os.fsdecode(visit.SOCKET)}"
+    todo = f'write QSCANNER_SOCKET="{path}" beside QMAILQUEUE, and export it in this shell'
+    return [Item(area="daemon", level=Level.WARNING, text=text, todo=(todo,))]
 
 
 def _running(state: State, text: str) -> Item:
@@ -130,7 +141,7 @@ def _loaded(state: State, settings: Settings) -> Item:
 def _away(away: Away, settings: Settings) -> Item:
     """Give what it means that nobody answers: mail is put off, or scanned more slowly."""
     path = settings.daemon.socket
-    todo = f"start it, or look at its log ({path}); qscanner help daemon"
+    todo = f"start it, or look at its log; its socket is {path}; qscanner help daemon"
     if settings.queue.daemon_away == "defer":
         text = f"{away}: all mail is put off, as [queue] daemon_away says"
         return Item(area="daemon", level=Level.DOWN, text=text, todo=(todo,))

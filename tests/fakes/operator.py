@@ -3,6 +3,7 @@
 Called by  tests of what `qscanner` says of the daemon and asks of it.
 """
 
+import tomllib
 import urllib.request
 
 from click.testing import CliRunner, Result
@@ -14,8 +15,12 @@ from tests.fakes.site import Site
 
 
 def qscanner(site: Site, *words: str) -> Result:
-    """Run `qscanner` with the settings of the site."""
-    return CliRunner().invoke(command, ["--config", str(site.file), *words], prog_name="qscanner")
+    """Run `qscanner` with the settings of the site, and the socket that is its daemon's."""
+    chosen = tomllib.loads(site.file.read_text())
+    socket = site.folder / chosen.get("daemon", {}).get("socket", "")
+    return CliRunner(env={"QSCANNER_SOCKET": str(socket)}).invoke(
+        command, ["--config", str(site.file), *words], prog_name="qscanner"
+    )
 
 
 def metrics(port: int) -> str:

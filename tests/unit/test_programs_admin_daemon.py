@@ -23,9 +23,10 @@ WITHIN_S = 5.0
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Give settings whose socket is in a folder that is there."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Give settings whose socket is in a folder that is there, and is what clients look for."""
     tmp_path.chmod(0o755)
+    monkeypatch.setenv("QSCANNER_SOCKET", str(tmp_path / "s"))
     (tmp_path / "policies").mkdir()
     return Settings(
         daemon=Daemon(socket=str(tmp_path / "s")), policy=Policy(dir=str(tmp_path / "policies"))
@@ -81,6 +82,20 @@ def test_all_is_well(settings: Settings) -> None:
     for words in (f"pid {os.getpid()}", "1 worker busy, 2 idle, 5 waiting", __version__):
         assert words in items[0].text
     assert items[1].text.endswith("as on disk")
+
+
+@pytest.mark.parametrize("told", ["", "/nonexistent/other"], ids=["nothing", "another"])
+def test_clients_look_elsewhere(
+    told: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that qscanner-queue does not look for is told, and what to write where."""
+    monkeypatch.setenv("QSCANNER_SOCKET", told)
+    path = settings.daemon.socket
+    with answering(path, status.encode(state(settings))):
+        (found,) = (item for item in look(settings) if item.level is not Level.OK)
+    assert found.level is Level.WARNING
+    assert "else at /run/qscanner/qscannerd.sock" in found.text
+    assert f'QSCANNER_SOCKET="{path}"' in found.todo[0]
 
 
 Change = Callable[[State], State]
