@@ -204,8 +204,8 @@ def _key() -> str:
             key = click.getchar()
     except OSError as error:
         raise click.UsageError("a review needs a terminal") from error
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
         key = ""
-    key = "n" if key in _NEXT else key or "q"  # "": the terminal is gone
+    key = "n" if key in _NEXT else key or "q"  # "": the terminal is gone, or ^C
     click.echo(_KEYS[key])
     return key

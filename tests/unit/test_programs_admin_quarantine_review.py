@@ -143,6 +143,22 @@ def test_the_end_of_the_keys(post: Post) -> None:
     assert states(post) == ["held"] * 2
 
 
+def test_an_interrupt_ends_it(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As q does: what was done until then is summed up."""
+    post.kept(*several(2))
+    keys = iter("d")
+
+    def press() -> str:
+        if key := next(keys, ""):
+            return key
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click, "getchar", press)
+    code, told = post.run("review")
+    assert code == 0
+    assert told.endswith("quit\n1 deleted; 1 of them still held\n")
+
+
 def test_without_a_terminal(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can press a key; ends with 2."""
 
