@@ -115,19 +115,19 @@ class _Desk:
         """Allow or block its sender, for those whose copies these are."""
         try:
             sender = sender_of(held)
+            for to in recipients_of(held):
+                write(
+                    self.store,
+                    is_allowed=is_allowed,
+                    sender=sender,
+                    to=to,
+                    until=ends_at(None),
+                    why=_WHY,
+                    by=self.by,
+                )
         except click.UsageError as error:
             complain(error.message)
             return Exit.FOUND
-        for to in recipients_of(held):
-            write(
-                self.store,
-                is_allowed=is_allowed,
-                sender=sender,
-                to=to,
-                until=ends_at(None),
-                why=_WHY,
-                by=self.by,
-            )
         return Exit.FINE
 
     def _learn(self, held: Held, *, is_spam: bool) -> Exit:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever opens a store
 
 DAYS = 365  # an entry that nobody remembers is not for ever
 _DAY_S = 86400.0
+_MAX_DAYS = 36500  # later is no date any more, and 0 is for ever
 _ALL = "all"
 _ID = re.compile("[0-9a-f-]+", re.IGNORECASE)  # of a held message, or of its scan
 _MAX_CHARS = 320
@@ -49,7 +50,7 @@ def _options(function: Any) -> Any:
         ),
         click.option(
             "--days",
-            type=click.IntRange(min=0),
+            type=click.IntRange(min=0, max=_MAX_DAYS),
             metavar="N",
             help=f"For so many days; 0: for ever.  [default: {DAYS}]",
         ),
@@ -117,14 +118,15 @@ def _list(  # noqa: PLR0913 - what the command line says
         raise click.UsageError("--days or --until, not both")
     end = until if until is not None else ends_at(days)
     with opened() as store:
-        to: tuple[str, ...] = (recipient or _ALL,)
+        is_all = (recipient or _ALL).lower() == _ALL
+        to: tuple[str, ...] = ("" if is_all else _address(recipient or ""),)
         who = _address(sender)
         if "@" not in who:
             if not _ID.fullmatch(sender):
                 raise click.UsageError(_refusal(sender))
             (held,) = found(store, [sender])
             who = sender_of(held)
-            to = (recipient,) if recipient else recipients_of(held)
+            to = to if recipient else recipients_of(held)
         for each in to:
             write(store, is_allowed=is_allowed, sender=who, to=each, until=end, why=why)
 
@@ -148,16 +150,34 @@ def ends_at(days: int | None) -> float | None:
 
 
 def sender_of(held: Held) -> str:
-    """Give the sender of a held message. Raises UsageError for a bounce."""
+    """Give the sender of a held message. Raises UsageError where it cannot be listed."""
     if "@" not in held.sender:
         raise click.UsageError(f"{held.id} has no sender that can be listed: it is a bounce")
-    return held.sender
+    return _one(held, held.sender)
 
 
 def recipients_of(held: Held) -> tuple[str, ...]:
-    """Give for whom the sender of a held message is listed: those whose copies it holds."""
+    """Give for whom the sender of a held message is listed: those whose copies it holds.
+
+    "" is for all. Raises UsageError where one of them cannot be listed.
+    """
     named = (one.address for one in held.recipients if one.place != WHOLE)
-    return tuple(dict.fromkeys(named)) or (_ALL,)
+    return tuple(_one(held, each) for each in dict.fromkeys(named)) or ("",)
+
+
+def _one(held: Held, address: str) -> str:
+    """Give an address of a message, if it is one.
+
+    A stranger wrote it: "@example.org" would mean a domain, and "all" everybody.
+    """
+    if address.partition("@")[0] and _is_usable(address):
+        return address
+    text = f'{held.id}: "{address}" is no address that can be listed: name SENDER, and --for'
+    raise click.UsageError(for_terminal(text))
+
+
+def _is_usable(text: str) -> bool:
+    return "@" in text and len(text) <= _MAX_CHARS and text.isprintable()
 
 
 def write(  # noqa: PLR0913 - what an entry says
@@ -170,19 +190,22 @@ def write(  # noqa: PLR0913 - what an entry says
     why: str,
     by: Who | None = None,
 ) -> None:
-    """Write an entry and tell it. Raises UsageError for what is no address."""
-    recipient = "" if to.lower() == _ALL else _address(to)
-    for text in (sender, recipient):
-        if text and ("@" not in text or len(text) > _MAX_CHARS or not text.isprintable()):
+    """Write an entry and tell it; `to` is "" for all. Raises UsageError for what is no address."""
+    for text in (sender, to):
+        if text and not _is_usable(text):
             raise click.UsageError(for_terminal(f'"{text}" is no address, and no "@domain"'))
-    made = store.write_entry(
-        is_allowed=is_allowed,
-        sender=sender,
-        recipient=recipient,
-        until=until,
-        why=why,
-        by=by or here(),
-    )
+    try:
+        made = store.write_entry(
+            is_allowed=is_allowed,
+            sender=sender,
+            recipient=to,
+            until=until,
+            why=why,
+            by=by or here(),
+        )
+    except ValueError as error:
+        text = for_terminal(f'"{sender}" for "{to or _ALL}"')
+        raise click.UsageError(f"{text}: {error} it must be") from error
     click.echo(for_terminal(f"{made.told}  ({made.id})"))
 
 

@@ -140,3 +140,48 @@ def test_one_for_the_same_two(post: Post) -> None:
     post.run("block", "A@x", "--for", "B@y")
     (entry,) = entries(post)
     assert entry["is_allowed"] is False
+
+
+@pytest.mark.parametrize(
+    ("sender", "to"),
+    [
+        (b"@example.org", b"joe@example.com"),
+        (b"eve@x.example", b"@example.com"),
+        (b"eve@x.example", b"example.com"),
+        (b"eve@x.example", b"all"),
+        (b"eve@.", b"joe@example.com"),
+        (b"eve\x1b@x.example", b"joe@example.com"),
+        (b"eve@x.example", b"j" * 400 + b"@example.com"),
+    ],
+    ids=["a domain", "for a domain", "for a bare domain", "for all", "dots", "controls", "long"],
+)
+def test_odd_addresses_of_a_held_message(post: Post, sender: bytes, to: bytes) -> None:
+    """Strangers wrote them: none becomes an entry for a domain, or for all; a review goes on."""
+    (id_,) = post.kept(Hold(sender=sender, to=(b"sue@example.net", to)))
+    for word in ("allow", "block"):
+        code, told = post.run(word, id_)
+        assert code == 2
+        assert told.rstrip("\n").replace("\n", "").isprintable()
+    code, told = post.run("review", given=b"abn")
+    assert code == 1
+    assert told.endswith("1 left\n")
+    assert entries(post) == []
+    assert post.states() == [["held", "held"]]
+
+
+def test_days_without_end(post: Post) -> None:
+    """A day that no calendar has is refused, or the list of senders could not be shown."""
+    for days in ("36501", "999999999999"):
+        assert post.run("allow", "a@x.example", "--days", days)[0] == 2
+    assert post.run("allow", "a@x.example", "--days", "36500")[0] == 0
+    assert post.run("senders")[0] == 0
+    assert len(entries(post)) == 1
+
+
+@pytest.mark.parametrize("words", [("@",), ("a@.",), ("a@x.example", "--for", "@")])
+def test_what_names_nobody(post: Post, words: tuple[str, ...]) -> None:
+    """It is refused in words."""
+    code, told = post.run("block", *words)
+    assert code == 2
+    assert "an address, or @ and a domain" in told
+    assert entries(post) == []
