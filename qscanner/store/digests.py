@@ -17,7 +17,8 @@ Careful    for each address: look, put the letter, move the mark, alone in one t
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,7 @@ from qscanner import outbox, rounds
 from qscanner.outbox import MAX_ROWS, Kind, Letter
 from qscanner.settings import Settings
 from qscanner.store.home import Home
+from qscanner.store.rows import BATCH
 from qscanner.store.tables import digested, message, recipient
 from qscanner.store.words import SHORT, WHOLE, State
 
@@ -292,16 +294,18 @@ def _named(connection: Connection, ids: Subquery, since: float, until: float) ->
     of = recipient.c
     asked = select(of.message, of.address).join(ids, ids.c.id == of.message)
     found: dict[int, list[str]] = {}
-    for row, address in connection.execute(
-        asked.where(_is_new(since, until)).order_by(of.message, of.place)
-    ):
-        found.setdefault(row, []).append(address or "-")
-    return {row: _short(addresses) for row, addresses in found.items()}
-
-
-def _short(addresses: Sequence[str]) -> str:
-    left = len(addresses) - _MAX_NAMED
-    return ", ".join(addresses[:_MAX_NAMED]) + (f" +{left}" if left > 0 else "")
+    more: Counter[int] = Counter()  # strangers say how many there are
+    asked = asked.where(_is_new(since, until)).order_by(of.message, of.place)
+    for row, address in connection.execute(asked.execution_options(yield_per=BATCH)):
+        shown = found.setdefault(row, [])
+        if len(shown) < _MAX_NAMED:
+            shown.append(address or "-")
+        else:
+            more[row] += 1
+    return {
+        row: ", ".join(shown) + (f" +{more[row]}" if row in more else "")
+        for row, shown in found.items()
+    }
 
 
 def _row(found: Row[Any], to: str) -> dict[str, str]:

@@ -150,7 +150,7 @@ def _next(
         asked = asked.where(
             of.since >= since, or_(of.since > since, and_(of.since == since, of.id > row))
         )
-    digests = connection.execute(asked).scalars().all()
+    digests = search.light(connection, connection.execute(asked).scalars().all())
     found = search.these(connection, digests) if digests else []
     return sorted(found, key=lambda each: (each.since, each.row))
 

@@ -35,7 +35,8 @@ from qscanner.store.words import (
 )
 
 Records = Callable[[str], Record | None]
-BATCH = 400  # rows at a time: SQLite had 999 parameters in a statement once
+BATCH = 400  # messages at a time: SQLite had 999 parameters in a statement once
+ROWS = 20_000  # recipients in memory at a time: strangers say how many a message has
 _HELD_AGAIN = "it came again"
 _COMES_BACK = (State.DELETED, State.EXPIRED)
 
@@ -74,14 +75,35 @@ def _carry_out(
     connection: Connection, waiting: Mapping[str, Arrived | Moved], records: Records
 ) -> None:
     _arrive(connection, {k: v for k, v in waiting.items() if isinstance(v, Arrived)}, records)
-    _move(connection, [each for each in waiting.values() if isinstance(each, Moved)])
+    some, room = list[Moved](), ROWS
+    for each in waiting.values():
+        if isinstance(each, Moved):
+            some.append(each)
+            room -= len(each.places)
+        if room <= 0:
+            _move(connection, some)
+            some, room = [], ROWS
+    _move(connection, some)
 
 
 def _arrive(connection: Connection, arrived: Mapping[str, Arrived], records: Records) -> None:
     """Take in messages; what is there already may be held again, or for more."""
-    if not arrived:
-        return
-    told = {digest: record for digest in arrived if (record := records(digest)) is not None}
+    told: dict[str, Record] = {}
+    room = ROWS
+    for digest in arrived:
+        if (record := records(digest)) is not None:
+            told[digest] = record
+            room -= len(recipients_of(record))
+        if room <= 0:
+            _take_in(connection, arrived, told)
+            told, room = {}, ROWS
+    if told:
+        _take_in(connection, arrived, told)
+
+
+def _take_in(
+    connection: Connection, arrived: Mapping[str, Arrived], told: Mapping[str, Record]
+) -> None:
     asked = select(message.c.digest, message.c.id, message.c.is_gone)
     there = {
         row.digest: row for row in connection.execute(asked.where(message.c.digest.in_(told)))

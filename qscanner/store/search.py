@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from qscanner.store.columns import domain_of
+from qscanner.store.rows import ROWS
 from qscanner.store.tables import audit, message, recipient, rule, words
 from qscanner.store.words import (
     SHORT,
@@ -45,7 +46,7 @@ After = tuple[float, int]
 
 
 def page(connection: Connection, wanted: Filter, after: After | None, size: int) -> list[Held]:
-    """Give the next messages behind a place in the order, at most so many."""
+    """Give the next messages behind a place in the order, at most so many; none at the end."""
     asked = _asked(connection, wanted)
     since, row = message.c.since, message.c.id
     if wanted.is_oldest_first:
@@ -58,7 +59,27 @@ def page(connection: Connection, wanted: Filter, after: After | None, size: int)
         tie = row > behind if wanted.is_oldest_first else row < behind
         bound = since >= at if wanted.is_oldest_first else since <= at
         asked = asked.where(bound, or_(beyond, and_(since == at, tie)))
-    return _held(connection, connection.execute(asked.limit(size)).all())
+    found = connection.execute(asked.limit(size)).all()
+    count = len(light(connection, [each.digest for each in found]))
+    return _held(connection, found[:count])
+
+
+def light(connection: Connection, digests: Sequence[str]) -> Sequence[str]:
+    """Give as many of these, in their order, as have so many recipients that memory holds them.
+
+    That is one at least.
+    """
+    asked = select(message.c.digest, func.count()).join(
+        recipient, recipient.c.message == message.c.id
+    )
+    asked = asked.where(message.c.digest.in_(digests)).group_by(message.c.digest)
+    of = {row.digest: int(row[1]) for row in connection.execute(asked)}
+    left = ROWS
+    for place, digest in enumerate(digests):
+        left -= of.get(digest, 0)
+        if left < 0:
+            return digests[: max(1, place)]
+    return digests
 
 
 def count(connection: Connection, wanted: Filter) -> int:

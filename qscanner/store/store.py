@@ -113,7 +113,7 @@ class Store:
             with self._home.reading() as connection:
                 found = search.page(connection, wanted, after, size)
             yield from found
-            if len(found) < size:
+            if not found:
                 return
             after = (found[-1].since, found[-1].row)
             left = None if left is None else left - len(found)

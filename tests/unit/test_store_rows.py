@@ -1,14 +1,15 @@
 """From records to rows: whatever a record says, and in whatever order events are read again."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from qscanner.settings import Quarantine
-from qscanner.store import rows
+from qscanner.settings import Keep, Quarantine
+from qscanner.store import rows, search
 from qscanner.store.local import Local
 from qscanner.store.store import Store
-from qscanner.store.words import Arrived, Filter
+from qscanner.store.words import Arrived, Filter, State, Who
 from tests.fakes.holds import Hold, several
 
 
@@ -42,3 +43,23 @@ def test_read_again(tmp_path: Path) -> None:
     with Store.open(settings) as store:
         assert store.count(Filter()) == 1
         assert list(store.audit()) == []
+
+
+def test_many_recipients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the recipients of all messages together: strangers choose them."""
+    for module in (rows, search):
+        monkeypatch.setattr(module, "ROWS", 1000)
+    settings = Quarantine(dir=str(tmp_path), keep=Keep(policy=1.0))
+    to = tuple(b"user%d@example.com" % number for number in range(1000))
+    for hold in several(20, to=to):
+        hold.keep(settings)
+    tracemalloc.start()
+    with Store.open(settings) as store:
+        assert sum(len(held.recipients) for held in store.search(Filter())) == 20_000
+        assert store.expire(by=Who.here("test")).expired == 20
+        assert [one.state for held in store.search(Filter()) for one in held.recipients] == (
+            [State.EXPIRED] * 20_000
+        )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
