@@ -17,7 +17,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +25,7 @@ from qscanner import rounds
 from qscanner.log import Log
 from qscanner.outcomes import QScannerError
 from qscanner.settings import Settings
+from qscanner.store.history_words import Forgotten
 from qscanner.store.words import StoreError, Who
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by the process that needs it, behind the fork
@@ -38,6 +39,15 @@ _FIRST_S = 60.0  # after the start, before anything expires
 _AGAIN_S = 10.0  # after trouble
 _DIGEST_S = 2.0  # then other things have their turn
 _TAKE_S = 5.0  # for another who takes the history in
+
+
+@contextlib.contextmanager
+def _told(wrong: list[str]) -> Iterator[None]:
+    """Put what goes wrong into a list, and go on."""
+    try:
+        yield
+    except (QScannerError, StoreError) as error:
+        wrong.append(str(error))
 
 
 class Over(Exception):
@@ -92,12 +102,13 @@ class Clerk:
 
     def turn(self, now: float, *, is_over: Callable[[], bool] = lambda: False) -> None:
         """Do what it is time for; `now` is since 1970. Raises Over."""
-        if now < self._tries_at:
+        if now < self._tries_at <= now + _AGAIN_S:  # else the clock was set back
             return
-        try:
-            self._work(now, is_over)
-        except (QScannerError, StoreError) as error:
-            self._fail(now, str(error))
+        wrong: list[str] = []
+        with _told(wrong):
+            self._work(now, is_over, wrong)
+        if wrong:
+            self._fail(now, "; ".join(dict.fromkeys(wrong)))
         else:
             self._trouble = ""
 
@@ -114,16 +125,22 @@ class Clerk:
             self._trouble = why
             self.log.write({"event": "clerk-waits", "why": why})
 
-    def _work(self, now: float, is_over: Callable[[], bool]) -> None:
+    def _work(self, now: float, is_over: Callable[[], bool], wrong: list[str]) -> None:
+        """Do each thing, whatever becomes of the others: `wrong` gets what could not be done."""
+
         def step(_done: int, _total: int) -> None:
             if is_over():
                 raise Over
 
         store = self._opened()
         store.follow()
-        store.history.take(within_s=_TAKE_S, progress=step)
-        self._digest(store, now)
-        self._expire(store, now, step)
+        with _told(wrong):
+            store.history.take(within_s=_TAKE_S, progress=step)
+        is_taken = not wrong
+        with _told(wrong):
+            self._digest(store, now)
+        with _told(wrong):
+            self._expire(store, now, step, is_taken=is_taken)
 
     def _opened(self) -> "Store":
         if self._store is None:
@@ -138,13 +155,15 @@ class Clerk:
         if put:
             self.log.write({"event": "digests-written", "letters": put})
 
-    def _expire(self, store: "Store", now: float, step: "Progress") -> None:
+    def _expire(self, store: "Store", now: float, step: "Progress", *, is_taken: bool) -> None:
         every_s = self.settings.quarantine.expire_every
         self._expires_at = self._expires_at or now + min(_FIRST_S, every_s)
-        if not every_s or now < self._expires_at:
+        if not every_s or now < self._expires_at <= now + every_s:
             return
         done = store.expire(by=self.by, now=now, progress=step)
-        gone = store.history.forget(self.settings.history, now, progress=step)
+        gone = Forgotten()
+        if is_taken:  # else a line that waits would be new again
+            gone = store.history.forget(self.settings.history, now, progress=step)
         self._expires_at = now + every_s
         if done.expired or done.removed or done.forgotten or gone.facts:
             told = {"expired": done.expired, "removed": done.removed}

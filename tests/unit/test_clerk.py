@@ -174,6 +174,35 @@ def test_trouble_is_told_once(tmp_path: Path) -> None:
     one.close()
 
 
+def test_trouble_with_one_thing_stops_no_other(tmp_path: Path) -> None:
+    """Where the history cannot be read, what is too old expires all the same: room is needed."""
+    one = hired(tmp_path, keep=Keep(spam=DAY, policy=DAY), expire_every=3600.0)
+    Hold(kept_at="2026-11-01T00:00:00Z").keep(one.settings.quarantine)
+    (tmp_path / f"{history.NAME}.taking.1").symlink_to("nowhere")
+    one.turn(NOW)
+    one.turn(NOW + 61)
+    assert [each["event"] for each in events(one)] == ["clerk-waits", "expired"]
+    one.close()
+    with Store.open(one.settings.quarantine) as store:
+        (held,) = store.search(Filter())
+        assert held.state is State.EXPIRED
+
+
+def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    """It stops nothing for as long as it was set back: neither expiry nor what failed before."""
+    index = tmp_path / "index.sqlite"
+    index.write_bytes(b"not a database" * 100)
+    one = hired(tmp_path, keep=Keep(spam=DAY, policy=DAY), expire_every=3600.0)
+    one.turn(NOW + 90 * DAY)
+    index.unlink()
+    one.turn(NOW + 60 * DAY)
+    assert one._store is not None
+    Hold(kept_at="2026-11-01T00:00:00Z").keep(one.settings.quarantine)
+    one.turn(NOW)
+    assert events(one)[-1]["event"] == "expired"
+    one.close()
+
+
 def test_the_process_ends_with_its_socket(tmp_path: Path) -> None:
     """No dispatcher, no clerk; signals that are for the dispatcher do not end it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
