@@ -103,7 +103,9 @@ class Rates:
         while self._told and self._told[0][0] < now - _HOUR_S:
             self._told.popleft()
         count: dict[bytes, int] = {}
-        for _, address in self._told:
+        for when, address in self._told:
+            if when > now:  # the clock was set back
+                continue
             count[address.lower()] = count.get(address.lower(), 0) + 1
         free = [each for each in to if count.get(each.lower(), 0) < self._per_address]
         if self._per_hour is None:
@@ -186,7 +188,7 @@ class Office:
 
     def _send(self, name: str, now: float) -> bool:
         """Send one letter if it is its time; False where the queue takes none now."""
-        if self._waits.get(name, _Wait()).next_at > now:
+        if now < self._waits.get(name, _Wait()).next_at <= now + _LONGEST_S:  # clocks are set back
             return True
         try:
             letter = outbox.read(self.folder, name)

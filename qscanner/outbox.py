@@ -38,6 +38,7 @@ _MAX_VALUE_CHARS = 2000
 _MAX_ROW_CHARS = 200  # of each value: with all rows of four hostile texts it is _MAX_OCTETS
 _MAX_NAMES = 20  # of values in a row
 _MAX_ADDRESS_OCTETS = 1002
+_NEVER_S = 1e11  # seconds since 1970
 _TORN_S = 3600.0  # a temporary file that is older has lost its writer
 _ABOUT = re.compile("[0-9A-Za-z-]{1,100}")
 
@@ -224,11 +225,14 @@ def _from_json(told: Any) -> Letter:
     to = tuple(_address(each) for each in told["to"])
     if not 0 < len(to) <= MAX_TO:
         raise ValueError(f"{len(to)} recipients")
+    at = float(told["at"])
+    if not 0 <= at < _NEVER_S:  # the Date of the letter is made of it
+        raise ValueError("of no time")
     return Letter(
         about=told["about"],
         kind=Kind(told["kind"]),
         to=to,
-        at=float(told["at"]),
+        at=at,
         values={str(key): str(value)[:_MAX_VALUE_CHARS] for key, value in told["values"].items()},
         rows=_rows(told.get("rows", [])),  # letters of the first version have none
     )

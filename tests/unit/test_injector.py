@@ -413,3 +413,29 @@ def test_killed_at_every_step(
     assert len(sent) == times
     assert len(set(sent)) == 1
     assert outbox.waiting(post.folder) == []
+
+
+def test_a_clock_that_is_set_back(post: Post) -> None:
+    """What waits, or was sent, at times that are yet to come holds nobody up."""
+    post.put()
+    post.turn(NOW + 86400, FAKE_QUEUE_EXIT="71")
+    post.turn(NOW)
+    assert len(post.sent()) == 1
+    rates = Rates([(NOW + 86400, b"a@b")], per_hour=None, per_address=1)
+    assert rates.allowed((b"a@b",), now=NOW) == (b"a@b",)
+    rates.note((b"a@b",), now=NOW)
+    assert rates.allowed((b"a@b",), now=NOW) == ()
+
+
+@pytest.mark.parametrize("at", ["NaN", "Infinity", "1e300", "1e15", "-1"])
+def test_a_letter_of_no_time(post: Post, at: str) -> None:
+    """It is put aside like others that are none; the injector goes on with the next."""
+    post.put()
+    (name,) = outbox.waiting(post.folder)
+    path = Path(post.folder, name)
+    said = f'"at": {letter().at}'
+    assert said in path.read_text()
+    path.write_text(path.read_text().replace(said, f'"at": {at}'))
+    post.turn()
+    assert post.log.names == ["notice-failed"]
+    assert post.sent() == []
