@@ -113,6 +113,10 @@ def meant(
 
     A filter finds what is held, oldest first; `recipients` narrow it.
     """
+    if "" in (*recipients, asked.recipient, asked.domain, asked.rule, asked.text):
+        raise click.UsageError("an option is empty: that would mean more than was said")
+    if recipients and asked.recipient:
+        raise click.UsageError("--to or --recipient, not both")
     if ids and not asked.is_empty:
         raise click.UsageError("either ids or a filter, not both")
     if ids:

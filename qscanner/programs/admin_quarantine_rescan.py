@@ -144,7 +144,8 @@ def _look(store: "Store", held: Held, these: tuple[Recipient, ...] | None, bench
     except (StoreError, QScannerError) as error:
         is_gone = isinstance(error, StoreError)
         return _Look(held=held, verdict=None, trouble=str(error), is_gone=is_gone)
-    mine = [one for one in these or held.recipients if one.state is State.HELD]
+    asked = held.recipients if these is None else these
+    mine = [one for one in asked if one.state is State.HELD]
     free = tuple(one for one in mine if _now(one, verdict) is Action.ACCEPT)
     return _Look(held=held, verdict=verdict, free=free)
 

@@ -36,6 +36,28 @@ def test_ids_or_a_filter(tmp_path: Path) -> None:
                 meant(store, ids, asked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "recipients"),
+    [
+        (Asked(), ("",)),
+        (Asked(since=1.0), ("",)),
+        (Asked(since=1.0), ("joe@example.com", "")),
+        (Asked(since=1.0, recipient=""), ()),
+        (Asked(since=1.0, domain=""), ()),
+        (Asked(since=1.0, rule=""), ()),
+        (Asked(since=1.0, text=""), ()),
+        (Asked(recipient="ann@example.com"), ("joe@example.com",)),
+    ],
+)
+def test_what_would_mean_more(asked: Asked, recipients: tuple[str, ...], tmp_path: Path) -> None:
+    """An empty word, as of a variable that is not set, never means everybody's copies."""
+    settings = Quarantine(dir=str(tmp_path))
+    for hold in several(2):
+        hold.keep(settings)
+    with Store.open(settings) as store, pytest.raises(click.UsageError):
+        meant(store, (), asked, recipients)
+
+
 def test_whose_copies(tmp_path: Path) -> None:
     """Of what is held, oldest first, each message once, and only the copies that are meant."""
     settings = Quarantine(dir=str(tmp_path))
