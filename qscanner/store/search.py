@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from qscanner.store.columns import domain_of
+from qscanner.codec.text import without_surrogates
+from qscanner.store.columns import clean, domain_of
 from qscanner.store.rows import ROWS
 from qscanner.store.tables import audit, message, recipient, rule, words
 from qscanner.store.words import (
@@ -116,7 +117,7 @@ def find(connection: Connection, begin: str) -> Held:
     else:
         found = []
     if not found:
-        found = connection.execute(asked.where(message.c.log_id == begin)).all()
+        found = connection.execute(asked.where(message.c.log_id == _word(begin))).all()
     held = _held(connection, found)
     if not held:
         raise Unknown(f'no held message has an id that begins with "{begin}"')
@@ -158,14 +159,22 @@ def _asked(connection: Connection, wanted: Filter) -> Select[Any]:
     if wanted.digests is not None:
         terms.append(of.digest.in_(wanted.digests))
     if wanted.sender is not None:
-        terms.append(_is_sender(wanted.sender.lower()))
+        terms.append(_is_sender(_word(wanted.sender).lower()))
     if wanted.rule is not None:
-        terms.append(has(connection, message.c.id, rule.c.message, rule.c.rule == wanted.rule))
+        named = _word(wanted.rule)
+        terms.append(has(connection, message.c.id, rule.c.message, rule.c.rule == named))
     if wanted.text is not None:
         position = func.instr if connection.dialect.name == "sqlite" else func.strpos
-        said = select(words.c.message).where(position(words.c.words, wanted.text.lower()) > 0)
+        said = select(words.c.message).where(
+            position(words.c.words, _word(wanted.text).lower()) > 0
+        )
         terms.append(of.id.in_(said))
     return select(message).where(*terms, *_of_recipients(connection, wanted))
+
+
+def _word(text: str) -> str:
+    """Give what somebody typed, in any encoding, as the rows have it."""
+    return clean(without_surrogates(text))
 
 
 def has(
@@ -190,11 +199,11 @@ def _is_sender(sender: str) -> ColumnElement[bool]:
 def _of_recipients(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
     terms = list[ColumnElement[bool]]()
     if wanted.domain is not None:
-        domain = wanted.domain.lower().removeprefix("@")
+        domain = _word(wanted.domain).lower().removeprefix("@")
         to = has(connection, message.c.id, recipient.c.message, recipient.c.domain == domain)
         terms.append(or_(message.c.sender_domain == domain, to))
     if wanted.recipient is not None:
-        address = wanted.recipient.lower()
+        address = _word(wanted.recipient).lower()
         is_theirs = (
             recipient.c.domain == domain_of(address)
             if address.startswith("@")

@@ -26,7 +26,7 @@ from qscanner.settings import Quarantine, Settings
 from qscanner.spool import Message
 from qscanner.store import checking, expiry, search
 from qscanner.store.checking import Problem
-from qscanner.store.columns import Record
+from qscanner.store.columns import Record, clean
 from qscanner.store.database import Damaged
 from qscanner.store.expiry import Expired
 from qscanner.store.home import Home, Progress, silent
@@ -330,7 +330,8 @@ class Store:
     def remove_entry(self, id: str, *, by: Who, why: str = "") -> None:
         """Take an entry back. Raises Unknown."""
         with self._home.writing() as connection:
-            if connection.execute(select(entry.c.id).where(entry.c.id == id)).scalar() is None:
+            asked = select(entry.c.id).where(entry.c.id == clean(id))
+            if connection.execute(asked).scalar() is None:
                 raise Unknown(f"no entry {id}")
             gone = Unlisted(at=time.time(), id=id, by=by.name, via=by.via, why=why)
             self._home.write(connection, gone)

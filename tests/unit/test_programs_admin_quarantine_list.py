@@ -145,3 +145,17 @@ def test_it_fits_and_is_safe(
     assert " +11" in output
     assert ("\u6f22" in output) == is_unicode
     assert "nobody" in output
+
+
+def test_words_in_any_encoding(desk: Desk) -> None:
+    """Octets that are no UTF-8, as a terminal in Latin-1 types them, are looked for as such."""
+    kept(desk, Hold(sender=b"j\xfcrgen@example.org", to=(b"\xe9@example.com",)))
+    latin = "j\udcfcrgen@example.org"  # as Python gives an argument
+    assert len(listed(desk, "--from", latin)) == 1
+    assert len(listed(desk, "--to", "\udce9@example.com")) == 1
+    assert len(listed(desk, "--text", "\udcfc")) == 1
+    assert listed(desk, "--rule", "\udcff") == listed(desk, "--domain", "\udcff") == []
+    for words in (("show", "\udcff"), ("release", "\udcff"), ("unlist", "\udcff")):
+        done = desk.run("quarantine", *words)
+        assert done.exit_code in (1, 2)
+        assert "\\udcff" in done.output
