@@ -56,7 +56,6 @@ _CODED = "quoted-printable"
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._=+-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _LINK = re.compile(r"://|www\.|mailto:|javascript:", re.IGNORECASE)
-_SEPARATOR = re.compile("[\u2028\u2029]")  # they begin a line, and are no controls
 _MAY_BREAK = re.compile("([.@])")
 
 
@@ -143,8 +142,7 @@ def _as_html(values: Mapping[str, str]) -> dict[str, str]:
 def safe(text: str) -> str:
     """Give a value as it may stand in a letter: visible, on one line, cut, and no link."""
     cut = text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}..."
-    visible = _SEPARATOR.sub(lambda hit: f"\\u{ord(hit[0]):04x}", for_terminal(cut))
-    return _LINK.sub(lambda hit: f"{hit[0][:-1]}[{hit[0][-1]}]", visible)
+    return _LINK.sub(lambda hit: f"{hit[0][:-1]}[{hit[0][-1]}]", for_terminal(cut))
 
 
 def _plain(host: str) -> str:

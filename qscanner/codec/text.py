@@ -11,6 +11,7 @@ import unicodedata
 
 _DOTS = "..."
 _PLAIN = re.compile(r"[ -\[\]-~]*\Z")  # printable ASCII but for the backslash
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LAST_BYTE, _LAST_PLANE_0 = 0xFF, 0xFFFF
 
 
@@ -68,6 +69,9 @@ def _shown(char: str) -> str:
 def for_terminal(text: str) -> str:
     """Give text that is safe on a terminal: letters of all scripts stay, controls and bidi do not.
 
-    Control, format (bidi, zero-width), surrogate and unassigned characters are escaped.
+    Control, format (bidi, zero-width), surrogate and unassigned characters are escaped, and what
+    separates lines and paragraphs.
     """
-    return "".join(char if unicodedata.category(char)[0] != "C" else _shown(char) for char in text)
+    return "".join(
+        _shown(char) if unicodedata.category(char) in _ESCAPED else char for char in text
+    )

@@ -116,6 +116,7 @@ def test_printable_looks_only_at_what_it_shows() -> None:
         pytest.param("\u202ea\u200bb", "\\u202ea\\u200bb", id="bidi-and-zero-width"),
         pytest.param("\ue000\ud800", "\\ue000\\ud800", id="private-and-surrogate"),
         pytest.param("\U000e0001", "\\U000e0001", id="tags"),
+        ("a\u2028b\u2029c\u00a0\u3000d", "a\\u2028b\\u2029c\u00a0\u3000d"),
     ],
 )
 def test_for_terminal(text: str, want: str) -> None:
