@@ -205,8 +205,13 @@ def _is_held(judged: Judged) -> bool:
 
 
 def _edits(judged: list[Judged], notes: list[str]) -> Edits:
-    """Give the changes on which all recipients agree for whom the message is accepted."""
-    wanted = [_edits_of(each.rules) for each in judged if each.action is Action.ACCEPT]
+    """Give the changes on which all recipients agree for whom the message is accepted.
+
+    Where some have allowed the sender, the others: nobody's entry takes a mark off their copies.
+    """
+    accepted = [each for each in judged if each.action is Action.ACCEPT]
+    others = [each for each in accepted if not each.overridden]
+    wanted = [_edits_of(each.rules) for each in others or accepted]
     if not wanted:
         return Edits()
     agreed = Edits(

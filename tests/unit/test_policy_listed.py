@@ -259,6 +259,21 @@ def test_each_recipient_has_its_own(
     assert [(each.action, each.rules) for each in got.decisions] == want
 
 
+@pytest.mark.parametrize("words", ["+ ", " +"])
+def test_a_mark_stays_for_the_others(words: str, tmp_path: Path) -> None:
+    """All get the same octets: who has allowed the sender takes no mark off another's copy."""
+    entries = tuple(listing(word.strip()) for word in words)
+    given = facts(to=TWO, listed=entries, spam=SPAMMY)
+    rules = rule("r", "accept", "spam.at_least = 5", MARK, 'add_header = { X-Spammy = "yes" }')
+    got = decide(policy(tmp_path, rules), given, ON_FAILURE, today=TODAY)
+    assert got.edits.subject_prefix == "[x]"
+    assert got.edits.add_headers
+    given = facts(to=TWO, listed=(listing("+"),) * 2, spam=SPAMMY)
+    got = decide(policy(tmp_path, rules), given, ON_FAILURE, today=TODAY)
+    assert got.edits.subject_prefix == ""
+    assert not got.edits.add_headers
+
+
 def test_two_entries_are_two_reasons(tmp_path: Path) -> None:
     """The message's own reason is the first recipient's; that it is allowed stands first."""
     entries = (listing("+", "e1"), listing("+", "e2"))
