@@ -152,18 +152,23 @@ def _come_again(
     states: dict[int, dict[int, State]] = {row: {} for row in ids}
     for row, place, state in connection.execute(asked.where(recipient.c.message.in_(ids))):
         states[row][place] = State(state)
-    again, more = [], []
+    again, more, since = [], [], []
     for digest, row in there.items():
         event, mine = arrived[digest], states[row.id]
         to = recipients_of(told[digest])
-        more += [
-            {"message": row.id, "at": event.at, **each} for each in to if each["place"] not in mine
-        ]
+        new = [each for each in to if each["place"] not in mine]
+        more += [{"message": row.id, "at": event.at, **each} for each in new]
         is_lost = event.is_fresh or row.is_gone
         back = (*_COMES_BACK, State.RELEASED) if is_lost else _COMES_BACK
         these = [each for each in to if mine.get(each["place"]) in back]
         if these:
             again.append(_held_again(event, these, mine))
+        if these or new:
+            since.append({"row": row.id, "moment": event.at})
+    if since:  # or it would be too old already
+        of = message.c
+        theirs = update(message).where(of.id == bindparam("row"), of.since < bindparam("moment"))
+        connection.execute(theirs.values(since=bindparam("moment")), since)
     if more:
         connection.execute(insert(recipient), more)
         _sum_up(connection, list({each["message"] for each in more}))

@@ -315,6 +315,18 @@ class Contract:
         assert octets_of(store, held) == hold.octets
         assert [one.why for one in store.audit(held)][-1] == "it came again"
 
+    def test_what_comes_again_is_kept_anew(self, settings: Quarantine, store: Store) -> None:
+        """Its sender heard that it is held: it is not too old, though its first copy was."""
+        long_ago = time.gmtime(time.time() - 40 * DAY)
+        hold = Hold(kept_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", long_ago))
+        hold.keep(settings)
+        assert store.expire(by=ANN).expired == 1
+        assert hold.keep(settings)
+        assert store.expire(by=ANN).expired == 0
+        held = store.find(hold.digest)
+        assert held.state is State.HELD
+        assert octets_of(store, held) == hold.octets
+
     def test_a_retry_of_what_was_released(self, settings: Quarantine, store: Store) -> None:
         """It has gone out: the retry is answered, and it is not held to be released again."""
         hold = Hold()
