@@ -127,17 +127,32 @@ def _insert(connection: Connection, new: Mapping[str, tuple[Arrived, Record]]) -
         for each in recipients_of(record)
     ]
     connection.execute(insert(recipient), recipients)
-    said = [
-        {"message": ids[digest], "words": words_of(record)} for digest, (_, record) in new.items()
-    ]
+    _describe(connection, {ids[digest]: record for digest, (_, record) in new.items()})
+
+
+def _describe(connection: Connection, by_row: Mapping[int, Record]) -> None:
+    """Write the words and the rules of messages that have none."""
+    said = [{"message": row, "words": words_of(record)} for row, record in by_row.items()]
     connection.execute(insert(words), said)
     rules = [
-        {"message": ids[digest], "rule": name}
-        for digest, (_, record) in new.items()
+        {"message": row, "rule": name}
+        for row, record in by_row.items()
         for name in dict.fromkeys(rules_of(record))
     ]
     if rules:
         connection.execute(insert(rule), rules)
+
+
+def _describe_anew(connection: Connection, again: Mapping[int, tuple[Arrived, Record]]) -> None:
+    """Have the rows of messages say what the latest records do; their time begins anew."""
+    for row, (event, record) in again.items():
+        told = row_of(event.digest, event, record)
+        told["since"] = max(event.at, told["since"])  # or it would be too old already
+        kept = {name: value for name, value in told.items() if name not in ("states", "is_gone")}
+        connection.execute(update(message).where(message.c.id == row).values(**kept))
+    for table in (words, rule):
+        connection.execute(delete(table).where(table.c.message.in_(again)))
+    _describe(connection, {row: record for row, (_, record) in again.items()})
 
 
 def _come_again(
@@ -152,7 +167,8 @@ def _come_again(
     states: dict[int, dict[int, State]] = {row: {} for row in ids}
     for row, place, state in connection.execute(asked.where(recipient.c.message.in_(ids))):
         states[row][place] = State(state)
-    again, more, since = [], [], []
+    again, more = [], []
+    anew: dict[int, tuple[Arrived, Record]] = {}
     for digest, row in there.items():
         event, mine = arrived[digest], states[row.id]
         to = recipients_of(told[digest])
@@ -164,11 +180,9 @@ def _come_again(
         if these:
             again.append(_held_again(event, these, mine))
         if these or new:
-            since.append({"row": row.id, "moment": event.at})
-    if since:  # or it would be too old already
-        of = message.c
-        theirs = update(message).where(of.id == bindparam("row"), of.since < bindparam("moment"))
-        connection.execute(theirs.values(since=bindparam("moment")), since)
+            anew[row.id] = (event, told[digest])
+    if anew:
+        _describe_anew(connection, anew)
     if more:
         connection.execute(insert(recipient), more)
         _sum_up(connection, list({each["message"] for each in more}))

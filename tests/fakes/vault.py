@@ -327,6 +327,18 @@ class Contract:
         assert held.state is State.HELD
         assert octets_of(store, held) == hold.octets
 
+    def test_what_comes_again_is_what_it_is_now(self, settings: Quarantine, store: Store) -> None:
+        """It was spam, and today's engines find a virus: who may release it is said anew."""
+        hold = Hold(rules=("spam",), more={"class": "spam"})
+        hold.keep(settings)
+        store.move(store.find(hold.digest), None, State.DELETED, by=ANN)
+        now = replace(hold, rules=("infected",), more={"class": "virus", "release": "nobody"})
+        now.keep(settings)
+        held = store.find(hold.digest)
+        assert (held.class_, held.release, held.rules) == (Class.VIRUS, "nobody", ("infected",))
+        assert [each.id for each in store.search(Filter(rule="infected"))] == [held.id]
+        assert list(store.search(Filter(rule="spam"))) == []
+
     def test_a_retry_of_what_was_released(self, settings: Quarantine, store: Store) -> None:
         """It has gone out: the retry is answered, and it is not held to be released again."""
         hold = Hold()
