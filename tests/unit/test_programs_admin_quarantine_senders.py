@@ -164,7 +164,7 @@ def test_odd_addresses_of_a_held_message(post: Post, sender: bytes, to: bytes) -
         assert told.rstrip("\n").replace("\n", "").isprintable()
     code, told = post.run("review", given=b"abn")
     assert code == 1
-    assert told.endswith("1 left\n")
+    assert "1 left" in told.splitlines()[-1]
     assert entries(post) == []
     assert post.states() == [["held", "held"]]
 
