@@ -330,8 +330,7 @@ class Store:
     def remove_entry(self, id: str, *, by: Who, why: str = "") -> None:
         """Take an entry back. Raises Unknown."""
         with self._home.writing() as connection:
-            asked = select(entry.c.id).where(entry.c.id == clean(id))
-            if connection.execute(asked).scalar() is None:
+            if not connection.execute(select(entry.c.id).where(entry.c.id == clean(id))).first():
                 raise Unknown(f"no entry {id}")
             gone = Unlisted(at=time.time(), id=id, by=by.name, via=by.via, why=why)
             self._home.write(connection, gone)
