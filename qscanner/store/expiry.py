@@ -16,9 +16,10 @@ from qscanner.settings import Quarantine
 from qscanner.store import search
 from qscanner.store.columns import open_bits
 from qscanner.store.home import Home, Progress
+from qscanner.store.moving import moved
 from qscanner.store.rows import BATCH
 from qscanner.store.tables import audit, message, recipient, rule, words
-from qscanner.store.words import Class, Held, Moved, State, Who
+from qscanner.store.words import Class, Held, State, Who
 
 _PACK_S = 3600.0  # plain so long: who looks at once finds a plain file
 _DAY_S = 86400.0
@@ -120,24 +121,14 @@ class _Run:
             self._progress(done, max(total, done))
 
     def _expire(self, connection: Connection, these: Sequence[Held], why: str) -> None:
-        moved = [
-            Moved(
-                at=self._now,
-                digest=each.digest,
-                places=tuple(one.place for one in to),
-                addresses=tuple(one.address for one in to),
-                before=tuple(one.state for one in to),
-                after=State.EXPIRED,
-                by=self._by.name,
-                via=self._by.via,
-                why=why,
-            )
+        events = [
+            moved(each, to, State.EXPIRED, at=self._now, by=self._by, why=why)
             for each in these
             if (to := each.of(State.HELD))
         ]
-        if moved:
-            self._home.write(connection, *moved)
-        self.expired += len(moved)
+        if events:
+            self._home.write(connection, *events)
+        self.expired += len(events)
 
 
 def _next(

@@ -32,19 +32,17 @@ from qscanner.store.expiry import Expired
 from qscanner.store.home import Home, Progress, silent
 from qscanner.store.lists import Lists
 from qscanner.store.local import Local, set_aside
+from qscanner.store.moving import movable, moved
 from qscanner.store.shared import Shared
 from qscanner.store.tables import entry
 from qscanner.store.words import (
-    FROM,
     WHOLE,
     Audited,
     Entry,
     Filter,
     Held,
     Listed,
-    Moved,
     Noted,
-    NotSo,
     OctetsGone,
     Recipient,
     State,
@@ -198,8 +196,9 @@ class Store:
         chosen = None if recipients is None else {one.place for one in recipients}
         with self._home.writing() as connection:
             now = search.one(connection, held.digest)
-            these = _movable(now, chosen, to, by, is_resolving=is_resolving)
-            self._home.write(connection, _moved(now, these, to, by=by, why=why))
+            these = movable(now, chosen, to, by, is_resolving=is_resolving)
+            told = moved(now, these, to, at=time.time(), by=by, why=why)
+            self._home.write(connection, told)
             after = search.one(connection, held.digest)
         if all(one.state in _SETTLED for one in after.recipients):
             self._home.remove([held.digest])
@@ -356,45 +355,3 @@ def _is_named(text: str) -> bool:
     """Say whether an entry can be for this: there are no subdomains here, "@.example.org"."""
     _, at, domain = text.rpartition("@")
     return bool(at and domain.strip(".") and not domain.startswith("."))
-
-
-def _movable(
-    held: Held, chosen: set[int] | None, to: State, by: Who, *, is_resolving: bool
-) -> tuple[Recipient, ...]:
-    """Give the recipients that are to be moved. Raises NotSo where one of those cannot be."""
-    these = tuple(
-        one
-        for one in held.recipients
-        if (one.state in FROM[to] if chosen is None else one.place in chosen)
-    )
-    if not these:
-        is_now = " and ".join(dict.fromkeys(one.state.value for one in held.recipients))
-        raise NotSo(f"{held.id}: it is {is_now}, not {_or(FROM[to])}", held)
-    for one in these:
-        name = one.address or "all"
-        if one.state not in FROM[to]:
-            raise NotSo(f"{held.id}: the copy of {name} is {one.state.value} already", held)
-        if one.state is State.RELEASING and one.claim != by:
-            if not is_resolving:
-                raise NotSo(f"{held.id}: somebody else releases the copy of {name}", held)
-            if one.claim and one.claim.is_at_work:
-                raise NotSo(f"{held.id}: {one.claim.via} is still at work on it", held)
-    return these
-
-
-def _or(states: Iterable[State]) -> str:
-    return " or ".join(state.value for state in states)
-
-
-def _moved(held: Held, these: tuple[Recipient, ...], to: State, *, by: Who, why: str) -> Moved:
-    return Moved(
-        at=time.time(),
-        digest=held.digest,
-        places=tuple(one.place for one in these),
-        addresses=tuple(one.address for one in these),
-        before=tuple(one.state for one in these),
-        after=to,
-        by=by.name,
-        via=by.via,
-        why=why,
-    )
