@@ -45,6 +45,7 @@ def test_read_again(tmp_path: Path) -> None:
         assert list(store.audit()) == []
 
 
+@pytest.mark.timeout(60)
 def test_many_recipients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with the recipients of all messages together: strangers choose them."""
     for module in (rows, search):
