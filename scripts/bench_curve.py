@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 import bench_mixed
-from bench_memory import children, private_mb, resident_mb
+from bench_memory import private_mb, resident_mb, workers
 from bench_tell import Told, line
 from bench_world import World
 
@@ -109,7 +109,7 @@ def _play(world: World, name: str, mixed: bench_mixed.Lists, *, total: int, reti
 
 
 def _look(messages: int, daemon: int) -> Look:
-    pids = sorted(children(daemon))
+    pids = sorted(workers(daemon))
     private = {pid: size for pid in pids if (size := private_mb(pid))}
     resident = {pid: size for pid in pids if (size := resident_mb(pid))}
     return Look(

@@ -6,6 +6,8 @@ Ends       with 0 where the process is gone.
 
 import os
 
+CLERK = "q-clerk"
+OTHERS = ("q-injector", CLERK)  # children of a daemon that are no workers
 _PRIVATE = (b"Private_Clean:", b"Private_Dirty:", b"Private_Hugetlb:")
 
 
@@ -40,6 +42,20 @@ def children(pid: int) -> list[int]:
             return [int(each) for each in file.read().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def workers(pid: int) -> list[int]:
+    """Give the pids of a daemon's workers: its children but the injector and the clerk."""
+    return [each for each in children(pid) if not comm(each).startswith(OTHERS)]
+
+
+def comm(pid: int) -> str:
+    """Give the name of a process (proc(5), comm), "" where it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def has_ended(pid: int) -> bool:

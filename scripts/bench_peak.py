@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_mails
-from bench_memory import children, peak_mb
+from bench_memory import peak_mb, workers
 from bench_run import Contender, Mail, measure
 from bench_tell import Told, line
 from bench_world import World
@@ -86,7 +86,7 @@ def _worker(world: World, file: Path, octets: int) -> tuple[float, float]:
     """Give the peak of the worker that saw the message, and what it had before."""
     mail = Mail(size="25MB", file=file, envelope=world.folder / "envelope", octets=octets)
     with world.site.daemon() as daemon:
-        (worker,) = children(daemon)
+        (worker,) = workers(daemon)
         idle = peak_mb(worker)
         one = Contender(
             name="peak",
@@ -96,7 +96,7 @@ def _worker(world: World, file: Path, octets: int) -> tuple[float, float]:
             site=world.site,
         )
         measure(one, mail, tools=world.tools, runs=1, abreast=1)
-        if children(daemon) != [worker]:
+        if workers(daemon) != [worker]:
             raise SystemExit("peak: the worker is gone")
         return peak_mb(worker), idle
 

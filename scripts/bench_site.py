@@ -22,6 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench_memory import CLERK, children, comm  # noqa: E402
+
 from tests.fakes import caller, queue  # noqa: E402
 from tests.real import servers  # noqa: E402
 
@@ -192,6 +194,8 @@ class Site:
                 process.kill()
                 raise AssertionError(f"the daemon does not come up:\n{self.log.read_text()}")
             pause(0.02)
+        while CLERK not in map(comm, children(process.pid)) and time.monotonic() < ends_at:
+            pause(0.02)  # till then it looks like a worker
         return process
 
     @contextlib.contextmanager

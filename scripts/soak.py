@@ -24,7 +24,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import bench_quiet  # noqa: E402
-from bench_memory import private_mb  # noqa: E402
+from bench_memory import OTHERS, comm, private_mb  # noqa: E402
 from bench_site import UNCACHED, Site, Tools, below, build, pause, work_folder  # noqa: E402
 from soak_client import Running, call  # noqa: E402
 from soak_ledger import Entry, Ledger  # noqa: E402
@@ -188,7 +188,11 @@ class Soak:
 
     def _sample(self, phase: str, until: float) -> None:
         while time.monotonic() < until:
-            sizes = [size for pid in self._workers() if (size := private_mb(pid))]
+            sizes = [
+                size
+                for pid in self._workers()
+                if not comm(pid).startswith(OTHERS) and (size := private_mb(pid))
+            ]
             at, count = time.monotonic() - self.begun, len(self.ledger.entries)
             self.curve.append(Sample(at=at, phase=phase, messages=count, sizes=sizes))
             pause(min(_SAMPLE_S, max(0.0, until - time.monotonic())))
