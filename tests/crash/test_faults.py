@@ -64,7 +64,7 @@ def test_every_operation(
         table[one.state.name.decode(), outcome] += 1
         at += step
     assert result.code in (0, 82), f"the undisturbed call ended {result}"
-    assert len(table) > 5, "hardly anything was counted: is the library loaded?"
+    assert sum(table.values()) > 15, "hardly anything was counted: is the library loaded?"
     report(f"{name} {fault}{' reads' if reads else ''}", at - 1, table)
 
 
