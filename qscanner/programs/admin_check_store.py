@@ -28,7 +28,7 @@ def look(settings: Settings) -> list[Item]:
         return []  # which is told of the folder already
     items = _store(chosen)
     if may_write:
-        items += _history(chosen.dir) + _lists(chosen.dir)
+        items += _history(chosen.dir) + _lists(chosen)
     return items
 
 
@@ -70,10 +70,12 @@ def _history(folder: str) -> list[Item]:
     return [Item(area=_AREA, level=Level.WARNING, text=text, todo=(todo,))]
 
 
-def _lists(folder: str) -> list[Item]:
-    trouble = Lists.of_folder(folder).look(b"a@example.org", (b"b@example.org",)).trouble
+def _lists(chosen: Quarantine) -> list[Item]:
+    trouble = Lists.of_folder(chosen.dir).look(b"a@example.org", (b"b@example.org",)).trouble
     if not trouble:
         return []
     text = f"nobody is allowed or blocked: {trouble}"
     todo = "qscanner quarantine rebuild writes it anew"
+    if chosen.database:
+        todo = f"remove {chosen.dir}/lists: qscannerd writes it anew within seconds"
     return [Item(area=_AREA, level=Level.ERROR, text=text, todo=(todo,))]

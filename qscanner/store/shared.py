@@ -25,7 +25,7 @@ from qscanner.spool import Message
 from qscanner.store import lists_file, rows
 from qscanner.store.columns import Record, open_bits
 from qscanner.store.database import Database, postgresql
-from qscanner.store.lists import Lists
+from qscanner.store.lists import NAME, Lists
 from qscanner.store.tables import body, entry, message
 from qscanner.store.words import Arrived, Entry, Event, Gone, Listed, OctetsGone, Unlisted
 
@@ -124,7 +124,8 @@ class Shared:
             return
         with self.reading() as connection:
             version = self.database.number(connection, _LISTS) or 0
-            if version == self._published:
+            is_there = os.path.exists(os.path.join(self._folder, NAME))
+            if version == self._published and is_there:
                 return
             found = [Entry(**row._mapping) for row in connection.execute(select(entry))]
         lists_file.write(self._folder, found)

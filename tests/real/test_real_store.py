@@ -82,6 +82,9 @@ def test_lists_of_several_hosts(settings: Quarantine, tmp_path: Path) -> None:
         before = os.stat(f"{there.dir}/lists").st_mtime_ns
         other.follow()
         assert os.stat(f"{there.dir}/lists").st_mtime_ns == before, "written when it has changed"
+        os.unlink(f"{there.dir}/lists")
+        other.follow()
+        assert Lists.of_folder(there.dir).allowed(b"a@x", b"b@y"), "or is gone"
         store.remove_entry(made.id, by=by)
         other.follow()
         assert not Lists.of_folder(there.dir).allowed(b"a@x", b"b@y")

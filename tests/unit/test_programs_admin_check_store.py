@@ -1,5 +1,6 @@
 """programs.admin_check_store: what `qscanner check` says of held mail."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,5 +81,7 @@ def test_damaged_lists(settings: Settings) -> None:
     Path(settings.quarantine.dir, "lists").write_bytes(b"damaged")
     item = look(settings)[-1]
     assert item.level is Level.ERROR
+    away = replace(settings.quarantine, database="postgresql://x@127.0.0.1:1/x")
+    assert "qscannerd writes it anew" in look(Settings(quarantine=away))[-1].todo[0]
     Store.rebuilt(settings.quarantine)[0].close()
     assert {each.level for each in look(settings)} == {Level.OK}
